@@ -1,0 +1,1 @@
+"""The commands behind `rerank`: one file each, no logic of their own."""

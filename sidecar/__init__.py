@@ -1,0 +1,1 @@
+"""The re-ranking service: app -> batcher -> scorer -> encoding -> schema; imports only downward."""

@@ -1,0 +1,121 @@
+"""Fields -> text -> tokens: the one place that composes documents, so serving and training read them alike.
+
+Invariants: a document is truncated, never the query; a document's tokens depend on the template and its own fields alone,
+never on the query or on its neighbours, so they can be cached by text.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from tokenizers import Tokenizer
+
+FieldValue = str | int | float | Sequence[str] | None
+Fields = Mapping[str, FieldValue]
+Tokens = npt.NDArray[np.int64]
+
+# Shops store markup in descriptions; a tag is noise to the model and costs tokens.
+_MARKUP = re.compile(r"<[^<>]{1,200}>")
+# A token has at least one character and rarely more than ten: longer text would be truncated anyway.
+_CHARS_PER_TOKEN = 12
+
+
+@dataclass(frozen=True, slots=True)
+class TemplateField:
+    """One role of the text template and the most tokens it may take."""
+
+    role: str
+    tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class TextTemplate:
+    """Which fields make a document's text, in which order, within which budgets (all in tokens, special tokens excluded)."""
+
+    fields: tuple[TemplateField, ...]
+    max_document_tokens: int
+    max_query_tokens: int
+    separator: str = "|"
+
+    def compose(self, fields: Fields) -> tuple[str, ...]:
+        """The text of each template field, in order; empty where the document has none."""
+        return tuple(field_text(fields.get(field.role))[: field.tokens * _CHARS_PER_TOKEN] for field in self.fields)
+
+
+def field_text(value: FieldValue) -> str:
+    """One line of plain text for a field's value: lists are joined by commas, whole numbers lose their `.0`."""
+    if value is None:
+        return ""
+    if isinstance(value, str):
+        return " ".join(_MARKUP.sub(" ", value).split()) if value else ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int | float):
+        return f"{value:g}" if abs(value) < 1e6 and value != int(value) else str(int(value))
+    return field_text(", ".join(text for item in value if (text := field_text(item))))
+
+
+class TextEncoder:
+    """Turns queries and documents into token arrays with a model's own tokenizer and template. Thread-safe."""
+
+    def __init__(self, tokenizer: Tokenizer, template: TextTemplate) -> None:
+        tokenizer.no_truncation()
+        tokenizer.no_padding()
+        self._tokenizer = tokenizer
+        self.template = template
+        self.cls = _token_id(tokenizer, "[CLS]", "<s>")
+        self.sep = _token_id(tokenizer, "[SEP]", "</s>")
+        self.pad = _token_id(tokenizer, "[PAD]", "<pad>")
+        self._separator = self._ids([template.separator])[0]
+
+    def encode_query(self, text: str) -> Tokens:
+        """Token ids of a query, at most `max_query_tokens`, without special tokens: shape [tokens], int64."""
+        limit = self.template.max_query_tokens
+        ids = self._ids([field_text(text)[: limit * _CHARS_PER_TOKEN]])[0]
+        return np.asarray(ids[:limit], dtype=np.int64)
+
+    def encode_document(self, fields: Fields) -> Tokens:
+        """Token ids of one document, at most `max_document_tokens`, without special tokens: shape [tokens], int64."""
+        return self.encode_composed([self.template.compose(fields)])[0]
+
+    def encode_composed(self, documents: Sequence[tuple[str, ...]]) -> list[Tokens]:
+        """Token ids of documents already composed by the template, tokenized in one call: one array a document."""
+        texts = [text for document in documents for text in document if text]
+        encoded = iter(self._ids(texts) if texts else [])
+        return [self._join([next(encoded) if text else [] for text in document]) for document in documents]
+
+    def pair(self, query: Tokens, document: Tokens) -> tuple[Tokens, Tokens]:
+        """`[CLS] query [SEP] document [SEP]` and its token types (0 query, 1 document): two int64 arrays of one length."""
+        ids = np.concatenate([[self.cls], query, [self.sep], document, [self.sep]])
+        types = np.zeros(len(ids), dtype=np.int64)
+        types[len(query) + 2 :] = 1
+        return ids, types
+
+    def single(self, tokens: Tokens) -> Tokens:
+        """`[CLS] text [SEP]`, for encoders that read one text: int64 [tokens + 2]."""
+        return np.concatenate([[self.cls], tokens, [self.sep]])
+
+    def _join(self, parts: Iterable[list[int]]) -> Tokens:
+        joined: list[int] = []
+        for field, ids in zip(self.template.fields, parts, strict=True):
+            if not ids:
+                continue
+            if joined:
+                joined += self._separator
+            joined += ids[: field.tokens]
+        return np.asarray(joined[: self.template.max_document_tokens], dtype=np.int64)
+
+    def _ids(self, texts: Sequence[str]) -> list[list[int]]:
+        return [encoding.ids for encoding in self._tokenizer.encode_batch_fast(texts, add_special_tokens=False)]
+
+
+def _token_id(tokenizer: Tokenizer, *names: str) -> int:
+    for name in names:
+        found = tokenizer.token_to_id(name)
+        if found is not None:
+            return int(found)
+    raise ValueError(f"the tokenizer has none of the special tokens {names}: only BERT- and RoBERTa-type ones are supported")

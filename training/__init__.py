@@ -1,0 +1,1 @@
+"""The learning code: imports sidecar.encoding and sidecar.manifest, never the reverse."""
