@@ -7,7 +7,7 @@ never on the query or on its neighbours, so they can be cached by text.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,6 +22,7 @@ Tokens = npt.NDArray[np.int64]
 _MARKUP = re.compile(r"<[^<>]{1,200}>")
 # A token has at least one character and rarely more than ten: longer text would be truncated anyway.
 _CHARS_PER_TOKEN = 12
+_NO_TOKENS: Tokens = np.empty(0, dtype=np.int64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,14 @@ class TemplateField:
 
     role: str
     tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentTokens:
+    """A document as the models read it: token ids without special tokens; the first `title` of them are its first field's."""
+
+    ids: Tokens
+    title: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +53,16 @@ class TextTemplate:
     def compose(self, fields: Fields) -> tuple[str, ...]:
         """The text of each template field, in order; empty where the document has none."""
         return tuple(field_text(fields.get(field.role))[: field.tokens * _CHARS_PER_TOKEN] for field in self.fields)
+
+    def compose_text(self, text: str) -> tuple[str, ...]:
+        """A document that is one plain text of no particular field: it may take the whole document budget."""
+        return (field_text(text)[: self.max_document_tokens * _CHARS_PER_TOKEN],)
+
+    def budgets(self, document: tuple[str, ...]) -> tuple[int, ...]:
+        """The token budget of each text of a composed document."""
+        if len(document) == 1:
+            return (self.max_document_tokens,)
+        return tuple(field.tokens for field in self.fields)
 
 
 def field_text(value: FieldValue) -> str:
@@ -70,7 +89,7 @@ class TextEncoder:
         self.cls = _token_id(tokenizer, "[CLS]", "<s>")
         self.sep = _token_id(tokenizer, "[SEP]", "</s>")
         self.pad = _token_id(tokenizer, "[PAD]", "<pad>")
-        self._separator = self._ids([template.separator])[0]
+        self._separator = np.asarray(self._ids([template.separator])[0], dtype=np.int64)
 
     def encode_query(self, text: str) -> Tokens:
         """Token ids of a query, at most `max_query_tokens`, without special tokens: shape [tokens], int64."""
@@ -84,9 +103,19 @@ class TextEncoder:
 
     def encode_composed(self, documents: Sequence[tuple[str, ...]]) -> list[Tokens]:
         """Token ids of documents already composed by the template, tokenized in one call: one array a document."""
-        texts = [text for document in documents for text in document if text]
-        encoded = iter(self._ids(texts) if texts else [])
-        return [self._join([next(encoded) if text else [] for text in document]) for document in documents]
+        return [self.join(parts) for parts in self._parts(documents)]
+
+    def encode_fields(self, documents: Sequence[Fields]) -> list[tuple[Tokens, ...]]:
+        """Token ids of documents field by field, in the template's order, each within its own budget: for `join`."""
+        return list(self._parts([self.template.compose(fields) for fields in documents]))
+
+    def join(self, parts: Iterable[Tokens]) -> Tokens:
+        """One document's token ids from its fields': separated, empty fields left out, cut at `max_document_tokens`."""
+        joined: list[Tokens] = []
+        for ids in parts:
+            if len(ids):
+                joined += [self._separator, ids] if joined else [ids]
+        return np.concatenate(joined)[: self.template.max_document_tokens] if joined else _NO_TOKENS
 
     def pair(self, query: Tokens, document: Tokens) -> tuple[Tokens, Tokens]:
         """`[CLS] query [SEP] document [SEP]` and its token types (0 query, 1 document): two int64 arrays of one length."""
@@ -99,15 +128,14 @@ class TextEncoder:
         """`[CLS] text [SEP]`, for encoders that read one text: int64 [tokens + 2]."""
         return np.concatenate([[self.cls], tokens, [self.sep]])
 
-    def _join(self, parts: Iterable[list[int]]) -> Tokens:
-        joined: list[int] = []
-        for field, ids in zip(self.template.fields, parts, strict=True):
-            if not ids:
-                continue
-            if joined:
-                joined += self._separator
-            joined += ids[: field.tokens]
-        return np.asarray(joined[: self.template.max_document_tokens], dtype=np.int64)
+    def _parts(self, documents: Sequence[tuple[str, ...]]) -> Iterator[tuple[Tokens, ...]]:
+        texts = [text for document in documents for text in document if text]
+        encoded = iter(self._ids(texts) if texts else [])
+        for document in documents:
+            yield tuple(
+                np.asarray(next(encoded)[: field.tokens], dtype=np.int64) if text else _NO_TOKENS
+                for field, text in zip(self.template.fields, document, strict=True)
+            )
 
     def _ids(self, texts: Sequence[str]) -> list[list[int]]:
         return [encoding.ids for encoding in self._tokenizer.encode_batch_fast(texts, add_special_tokens=False)]

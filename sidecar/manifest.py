@@ -97,8 +97,10 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def key(self) -> str:
-        """Identifies the model in caches and answers: two models with one key give equal scores."""
-        return f"{self.name}:{self.version}:{self.files['model.onnx'][:12]}"
+        """Identifies the model in caches and answers: two models with one key read texts alike and give equal logits."""
+        graphs = {name: digest for name, digest in sorted(self.files.items()) if name.endswith((".onnx", ".onnx.data", "tokenizer.json"))}
+        content = (graphs, self.template, self.pooling, self.query_prefix, self.passage_prefix, self.decomposition)
+        return f"{self.name}:{self.version}:{hashlib.sha256(msgspec.json.encode(content)).hexdigest()[:12]}"
 
 
 def read_manifest(directory: Path) -> Manifest:
