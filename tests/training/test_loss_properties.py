@@ -21,7 +21,7 @@ def lists(draw: st.DrawFn, *, distinct: bool = False) -> tuple[Tensor, Tensor]:
     logit = st.integers(-20, 20).map(lambda step: step / 4)
     logits = draw(st.lists(logit, min_size=hits, max_size=hits, unique=distinct))
     grades = draw(st.lists(st.integers(0, 9 if distinct else 3), min_size=hits, max_size=hits, unique=distinct))
-    return torch.tensor([logits]), torch.tensor([grades], dtype=torch.float32)
+    return torch.tensor([logits]), torch.tensor([grades]) / (3.0 if distinct else 1.0)
 
 
 def targets(name: str, grades: Tensor) -> Tensor:
