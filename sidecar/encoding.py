@@ -97,6 +97,10 @@ class TextEncoder:
         ids = self._ids([field_text(text)[: limit * _CHARS_PER_TOKEN]])[0]
         return np.asarray(ids[:limit], dtype=np.int64)
 
+    def encode_prefix(self, text: str) -> Tokens:
+        """Token ids of a text that a bi-encoder sets before another: shape [tokens], int64, untruncated."""
+        return np.asarray(self._ids([text])[0] if text else [], dtype=np.int64)
+
     def encode_document(self, fields: Fields) -> Tokens:
         """Token ids of one document, at most `max_document_tokens`, without special tokens: shape [tokens], int64."""
         return self.encode_composed([self.template.compose(fields)])[0]
@@ -104,6 +108,11 @@ class TextEncoder:
     def encode_composed(self, documents: Sequence[tuple[str, ...]]) -> list[Tokens]:
         """Token ids of documents already composed by the template, tokenized in one call: one array a document."""
         return [self.join(parts) for parts in self._parts(documents)]
+
+    def encode_documents(self, documents: Sequence[tuple[str, ...]]) -> list[DocumentTokens]:
+        """The same, each with the length of its first field, which the overlap features need (sidecar.fusion)."""
+        limit = self.template.max_document_tokens
+        return [DocumentTokens(self.join(parts), min(len(parts[0]), limit)) for parts in self._parts(documents)]
 
     def encode_fields(self, documents: Sequence[Fields]) -> list[tuple[Tokens, ...]]:
         """Token ids of documents field by field, in the template's order, each within its own budget: for `join`."""
@@ -133,8 +142,8 @@ class TextEncoder:
         encoded = iter(self._ids(texts) if texts else [])
         for document in documents:
             yield tuple(
-                np.asarray(next(encoded)[: field.tokens], dtype=np.int64) if text else _NO_TOKENS
-                for field, text in zip(self.template.fields, document, strict=True)
+                np.asarray(next(encoded)[:budget], dtype=np.int64) if text else _NO_TOKENS
+                for budget, text in zip(self.template.budgets(document), document, strict=True)
             )
 
     def _ids(self, texts: Sequence[str]) -> list[list[int]]:
