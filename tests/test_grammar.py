@@ -1,0 +1,142 @@
+"""The catalogue grammar: lists repeat by seed and every grade follows from what query and document say."""
+
+from __future__ import annotations
+
+from random import Random
+
+import pytest
+
+from training.catalogue_grammar.catalogue import GrammarError, load_catalogue, parse_feature, parse_type
+from training.catalogue_grammar.documents import write_document
+from training.catalogue_grammar.generate import generate_lists
+from training.catalogue_grammar.offers import Intent, Offer, grade
+from training.catalogue_grammar.queries import write_query
+from training.catalogue_grammar.roles import ROLES, GradedList
+from training.catalogue_grammar.traps import Trader, near_code
+
+CATALOGUE = load_catalogue()
+SOFA = CATALOGUE.by_name["sofa"]
+EARBUDS = CATALOGUE.by_name["wireless earbuds"]
+T_SHIRT = CATALOGUE.by_name["t-shirt"]
+LID = CATALOGUE.by_name["storage bin"].features[0]
+
+
+@pytest.fixture(scope="module")
+def lists() -> list[GradedList]:
+    return list(generate_lists(7, 400))
+
+
+def text_of(document: object) -> str:
+    return str(document).lower()
+
+
+def test_the_same_seed_makes_the_same_lists() -> None:
+    assert list(generate_lists(3, 20)) == list(generate_lists(3, 20))
+
+
+def test_a_longer_run_begins_with_the_shorter_one() -> None:
+    assert list(generate_lists(3, 20))[:5] == list(generate_lists(3, 5))
+
+
+def test_another_seed_makes_other_lists() -> None:
+    assert list(generate_lists(3, 5)) != list(generate_lists(4, 5))
+
+
+def test_every_list_has_two_grades_at_least(lists: list[GradedList]) -> None:
+    assert all(len(set(found.grades)) > 1 for found in lists)
+
+
+def test_every_list_has_twelve_to_twenty_documents_with_a_grade_each(lists: list[GradedList]) -> None:
+    assert all(12 <= len(found.documents) <= 20 and len(found.documents) == len(found.grades) for found in lists)
+
+
+def test_documents_have_a_title_and_no_unknown_role(lists: list[GradedList]) -> None:
+    assert all(document["title"] and set(document) <= ROLES for found in lists for document in found.documents)
+
+
+def test_some_queries_deny_a_feature(lists: list[GradedList]) -> None:
+    assert sum(" without " in found.query or " no " in found.query for found in lists) > 10
+
+
+def test_an_offer_in_another_color_is_never_exact() -> None:
+    intent = Intent(SOFA, "sofa", values={"color": "red"})
+    assert grade(intent, Offer(SOFA, "Oakridge", values={"color": "red"})) == 3
+    assert grade(intent, Offer(SOFA, "Oakridge", values={"color": "navy"})) == 2
+
+
+def test_a_narrower_color_is_exact_and_a_wider_one_is_not() -> None:
+    assert grade(Intent(SOFA, "sofa", values={"color": "blue"}), Offer(SOFA, "B", values={"color": "navy"})) == 3
+    assert grade(Intent(SOFA, "sofa", values={"color": "navy"}), Offer(SOFA, "B", values={"color": "blue"})) == 2
+
+
+def test_an_offer_for_the_other_sex_is_a_hard_miss() -> None:
+    intent = Intent(T_SHIRT, "tee shirt", values={"audience": "men"})
+    assert grade(intent, Offer(T_SHIRT, "B", values={"audience": "women"})) == 1
+
+
+@pytest.mark.parametrize(("said", "expected"), [(False, 3), (None, 2), (True, 1)], ids=["denied", "silent", "affirmed"])
+def test_a_denied_feature_grades_denial_then_silence_then_affirmation(said: bool | None, expected: int) -> None:
+    product = CATALOGUE.by_name["storage bin"]
+    stated = {} if said is None else {LID: said}
+    assert grade(Intent(product, "storage bin", feature=LID, wanted=False), Offer(product, "B", stated=stated)) == expected
+
+
+def test_the_accessory_is_a_complement_of_the_device_and_the_reverse() -> None:
+    tips = EARBUDS.accessories[0]
+    assert grade(Intent(EARBUDS, "earbuds"), Offer(EARBUDS, "B", accessory=tips)) == 1
+    assert grade(Intent(EARBUDS, "earbuds", tips), Offer(EARBUDS, "B")) == 1
+    assert grade(Intent(EARBUDS, "earbuds", tips), Offer(EARBUDS, "B", accessory=tips)) == 3
+
+
+def test_a_brand_in_passing_is_a_complement_for_a_brand_search() -> None:
+    tips = EARBUDS.accessories[0]
+    assert grade(Intent(brand="Zentro"), Offer(EARBUDS, "Auralix", accessory=tips, fits_brand="Zentro")) == 1
+    assert grade(Intent(brand="Zentro"), Offer(EARBUDS, "Zentro")) == 3
+    assert grade(Intent(brand="Zentro"), Offer(EARBUDS, "Auralix")) == 0
+
+
+def test_a_novelty_that_borrows_the_name_is_irrelevant() -> None:
+    assert grade(Intent(SOFA, "sofa"), Offer(SOFA, "B", novelty="sofa keychain charm")) == 0
+
+
+def test_a_near_model_number_differs_in_one_digit() -> None:
+    near = near_code("BX-450", Random(1))
+    assert sum(one != other for one, other in zip("BX-450", near, strict=True)) == 1
+
+
+def test_a_document_says_every_graded_value() -> None:
+    offer = Offer(SOFA, "Velmora", values={"color": "burgundy", "material": "corduroy", "size": "84 inch"})
+    pages = [text_of(write_document(offer, CATALOGUE, Random(seed))) for seed in range(200)]
+    assert all("burgundy" in page and "corduroy" in page and "84" in page for page in pages)
+
+
+def test_a_document_says_every_graded_feature() -> None:
+    offer = Offer(CATALOGUE.by_name["storage bin"], "Pantrio", stated={LID: False})
+    pages = [text_of(write_document(offer, CATALOGUE, Random(seed))) for seed in range(100)]
+    assert all("no lids" in page or "without lids" in page for page in pages)
+
+
+def test_exact_offers_hold_all_that_was_asked() -> None:
+    intent = Intent(SOFA, "couch", brand="Velmora", values={"color": "red"}, use="dogs")
+    trader = Trader(CATALOGUE, Random(1))
+    assert all(grade(intent, trader.exact(intent, SOFA)) == 3 for _ in range(50))
+
+
+def test_a_query_states_every_wish() -> None:
+    intent = Intent(SOFA, "couch", values={"color": "red"}, use="dogs")
+    queries = [write_query(intent, Random(seed)).lower() for seed in range(50)]
+    assert sum("red" in query and "couch" in query and "for dogs" in query for query in queries) > 40
+
+
+def test_a_noun_feature_brings_its_own_denials() -> None:
+    assert parse_feature("with lid | lidless").negatives == ("without lid", "no lid", "lidless")
+
+
+def test_every_yaml_type_loads_with_something_to_ask_for() -> None:
+    assert len(CATALOGUE.types) >= 200
+    assert all(product.values or product.features for product in CATALOGUE.types)
+
+
+def test_a_value_list_of_one_is_refused() -> None:
+    with pytest.raises(GrammarError, match="two values"):
+        parse_type({"name": "sofa", "path": "Sofas", "values": {"color": ["red"]}}, "Furniture", {})

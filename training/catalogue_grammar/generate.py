@@ -1,0 +1,37 @@
+"""Seed → endless graded lists: intent, query, offers, grades, documents.
+
+List i of a seed depends on nothing but (seed, i): shards may be generated apart and a longer run repeats a shorter one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from random import Random
+
+from training.catalogue_grammar.catalogue import Catalogue, load_catalogue
+from training.catalogue_grammar.documents import write_document
+from training.catalogue_grammar.queries import draw_intent, write_query
+from training.catalogue_grammar.roles import GradedList
+from training.catalogue_grammar.traps import Trader, graded
+
+
+def generate_lists(seed: int, n: int) -> Iterator[GradedList]:
+    """`n` lists of 12 to 20 documents, each with at least two different grades."""
+    catalogue = load_catalogue()
+    for index in range(n):
+        yield _one(catalogue, Random(f"{seed}:{index}"))
+
+
+def _one(catalogue: Catalogue, rng: Random) -> GradedList:
+    while True:
+        found = shop_list(catalogue, rng)
+        if len(set(found.grades)) > 1:
+            return found
+
+
+def shop_list(catalogue: Catalogue, rng: Random) -> GradedList:
+    """One search in a shop."""
+    intent = draw_intent(catalogue, rng)
+    offers = Trader(catalogue, rng).offers(intent)
+    documents = tuple(write_document(offer, catalogue, rng) for offer in offers)
+    return GradedList(write_query(intent, rng), documents, graded(intent, offers))
