@@ -29,9 +29,7 @@ USUAL_PLACES = (
 )
 
 
-def find_jdk(
-    environment: Mapping[str, str] = os.environ, places: Sequence[str] = USUAL_PLACES, *, search_path: str | None = None
-) -> Path:
+def find_jdk(environment: Mapping[str, str] = os.environ, places: Sequence[str] = USUAL_PLACES, *, search_path: str | None = None) -> Path:
     """The home of the first JDK of at least `OLDEST` that is found; raises MissingTool, naming what was seen instead."""
     seen = {}
     for home in _candidates(environment, places, search_path):

@@ -15,9 +15,7 @@ def fetch(artifact: str, folder: Path) -> Path:
     """Bring `group:name:version:zip` into a folder; the file's path."""
     mvn = shutil.which("mvn")
     if mvn is None:
-        raise MissingTool(
-            "Maven is not installed: it brings the OpenSearch server and builds the plugin (Debian: apt install maven)"
-        )
+        raise MissingTool("Maven is not installed: it brings the OpenSearch server and builds the plugin (Debian: apt install maven)")
     folder.mkdir(parents=True, exist_ok=True)
     command = [mvn, "-q", "-B", _COPY, f"-Dartifact={artifact}", f"-DoutputDirectory={folder}"]
     # Outside the checkout: in a folder with a pom.xml Maven would read that first.

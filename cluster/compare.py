@@ -1,0 +1,104 @@
+"""The same unchanged request twice, without and with the index's pipeline -> two pages side by side, and NDCG@10 of both.
+
+Invariant: the only difference between the two requests is `search_pipeline=_none`, so what differs in the pages is the re-ranking.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import ir_measures
+from opensearchpy import OpenSearch
+
+from cluster.judgments import JudgedQuery
+
+# 2^grade - 1, the gain of the ranking losses; ESCI's Exact, Substitute, Complement, Irrelevant are grades 3, 2, 1, 0.
+NDCG = ir_measures.nDCG(gains={0: 0, 1: 1, 2: 3, 3: 7}) @ 10
+Body = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """One hit of a page."""
+
+    id: str
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One answer: its hits, how long the caller waited, and whether it says that it was re-ranked (None: it says nothing)."""
+
+    hits: tuple[Hit, ...]
+    wait_ms: float
+    applied: bool | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """One query's two pages."""
+
+    query: str
+    first_pass: Page
+    reranked: Page
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """Many comparisons in figures: mean NDCG@10 and median waiting time of both passes, and how many pages were not re-ranked."""
+
+    queries: int
+    first_pass_ndcg: float
+    reranked_ndcg: float
+    first_pass_ms: float
+    reranked_ms: float
+    not_applied: int
+
+
+def compare(client: OpenSearch, index: str, query: str, body: Body) -> Comparison:
+    """Both pages of one request."""
+    return Comparison(query, _page(client, index, body, {"search_pipeline": "_none"}), _page(client, index, body, {}))
+
+
+def compare_judged(
+    client: OpenSearch, index: str, *, judged: Iterable[JudgedQuery], body: Callable[[str], Body], advance: Callable[[int], None]
+) -> list[Comparison]:
+    """Both pages of every judged query."""
+    compared = []
+    for query in judged:
+        compared.append(compare(client, index, query.text, body(query.text)))
+        advance(1)
+    return compared
+
+
+def summarize(comparisons: Sequence[Comparison], judged: Sequence[JudgedQuery]) -> Summary:
+    """The figures of comparisons whose queries are judged."""
+    return Summary(
+        len(comparisons),
+        mean_ndcg({each.query: each.first_pass for each in comparisons}, judged),
+        mean_ndcg({each.query: each.reranked for each in comparisons}, judged),
+        statistics.median(each.first_pass.wait_ms for each in comparisons),
+        statistics.median(each.reranked.wait_ms for each in comparisons),
+        sum(each.reranked.applied is False for each in comparisons),
+    )
+
+
+def mean_ndcg(pages: dict[str, Page], judged: Sequence[JudgedQuery]) -> float:
+    """Mean NDCG@10 of the pages; a query without a hit counts 0, a query without a judgment is left out."""
+    qrels = {query.text: query.grades for query in judged if query.text in pages}
+    run = {text: {hit.id: -float(rank) for rank, hit in enumerate(page.hits)} for text, page in pages.items() if page.hits}
+    return float(ir_measures.calc_aggregate([NDCG], qrels, run)[NDCG]) if qrels else 0.0
+
+
+def _page(client: OpenSearch, index: str, body: Body, params: dict[str, str]) -> Page:
+    started = time.perf_counter()
+    answer = client.search(index=index, body=body, params=params)
+    wait_ms = (time.perf_counter() - started) * 1000
+    hits = tuple(Hit(hit["_id"], str(hit.get("_source", {}).get("title", ""))) for hit in answer["hits"]["hits"])
+    told = answer.get("ext", {}).get("rerank", {})
+    return Page(hits, wait_ms, told.get("applied"), told.get("reason") or "")

@@ -1,0 +1,125 @@
+"""A catalogue file -> a new index behind an alias: built beside the live one, switched to at once when whole (blue/green).
+
+Invariants: searches on the alias never see a half-built index; a run that was cut off goes on where it stopped; a run on
+unchanged input does nothing; re-ranking that was switched on stays on across the switch.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from opensearchpy import OpenSearch
+
+from cluster.bulk import BulkWriter, Tally
+from cluster.catalogue import BadRow, FieldNames, read_catalogue
+from cluster.embedding import VECTOR_FIELD, Embedder
+from cluster.errors import ClusterError, IndexingFailed
+from cluster.physical import Note, PhysicalIndex, behind, builds_of, set_default_pipeline, write_note
+from sidecar.manifest import file_sha256
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One catalogue to be indexed behind one alias."""
+
+    file: Path
+    alias: str
+    mapping: Path
+    names: FieldNames
+    embedder: Embedder | None
+    remove_old: bool = False
+    rebuild: bool = False
+
+    def source(self) -> str:
+        """Identifies what the index is built from: the same text means that the same documents would come out."""
+        settings = (sorted(self.names.renamed.items()), self.names.id_field, self.embedder is not None)
+        content = f"{file_sha256(self.file)} {file_sha256(self.mapping)} {settings}"
+        return hashlib.sha256(content.encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a run did: `unchanged` where the live index already held this catalogue."""
+
+    index: str
+    indexed: int = 0
+    already: int = 0
+    left_out: int = 0
+    bad: tuple[BadRow, ...] = ()
+    removed: tuple[str, ...] = ()
+    resumed: bool = False
+    unchanged: bool = False
+
+
+def index_catalogue(client: OpenSearch, job: Job, advance: Callable[[int], None]) -> Outcome:
+    """Index the catalogue and switch the alias to it; `advance` is told of rows done."""
+    source = job.source()
+    live = _live(client, job.alias)
+    whole = [index for index in live if index.note.complete and index.note.source == source]
+    if whole and not job.rebuild:
+        return Outcome(whole[0].name, unchanged=True)
+    begun = [index for index in builds_of(client, job.alias) if index.note.source == source and not index.note.complete]
+    name = begun[-1].name if begun else _create(client, job, source)
+    tally = Tally()
+    writer = BulkWriter(client, name, job.file, job.embedder, resume=bool(begun))
+    writer.write(read_catalogue(job.file, job.names), tally, advance)
+    if tally.indexed + tally.already == 0:
+        raise IndexingFailed(
+            f"no row of {job.file} could be indexed; {job.alias} stays as it was. First: {tally.bad[0] if tally.bad else 'none'}"
+        )
+    _finish(client, name, source, live)
+    removed = _switch(client, job, name, live)
+    return Outcome(name, tally.indexed, tally.already, tally.left_out, tuple(tally.bad), removed, resumed=bool(begun))
+
+
+def read_mapping(path: Path, *, vectors: bool) -> dict[str, Any]:
+    """The body that creates the index; without vectors it needs no k-NN plugin."""
+    body: dict[str, Any] = msgspec.json.decode(path.read_bytes())
+    if not vectors:
+        body["mappings"]["properties"].pop(VECTOR_FIELD, None)
+        body["settings"]["index"].pop("knn", None)
+    return body
+
+
+def _live(client: OpenSearch, alias: str) -> list[PhysicalIndex]:
+    found = behind(client, alias)
+    if any(index.name == alias for index in found):
+        raise ClusterError(f"{alias} is an index, not an alias: choose another name, or re-index it behind an alias first")
+    return found
+
+
+def _create(client: OpenSearch, job: Job, source: str) -> str:
+    name = f"{job.alias}-{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}"
+    body = read_mapping(job.mapping, vectors=job.embedder is not None)
+    # Nothing searches the index before it is whole: refreshing it would only make small segments.
+    body["settings"]["index"]["refresh_interval"] = "-1"
+    client.indices.create(index=name, body=body)
+    write_note(client, name, Note(source=source))
+    return name
+
+
+def _finish(client: OpenSearch, name: str, source: str, live: list[PhysicalIndex]) -> None:
+    client.indices.put_settings(index=name, body={"index.refresh_interval": None})
+    client.indices.refresh(index=name)
+    note = Note(source=source, complete=True)
+    if live and live[0].default_pipeline:
+        before = live[0].note
+        note = Note(source, complete=True, pipeline=before.pipeline, previous_pipeline=before.previous_pipeline)
+        set_default_pipeline(client, name, live[0].default_pipeline)
+    write_note(client, name, note)
+
+
+def _switch(client: OpenSearch, job: Job, name: str, live: list[PhysicalIndex]) -> tuple[str, ...]:
+    old = tuple(index.name for index in live if index.name != name)
+    actions: list[dict[str, Any]] = [{"remove": {"index": index, "alias": job.alias}} for index in old]
+    client.indices.update_aliases(body={"actions": [*actions, {"add": {"index": name, "alias": job.alias}}]})
+    if not job.remove_old or not old:
+        return ()
+    client.indices.delete(index=",".join(old))
+    return old

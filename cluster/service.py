@@ -1,0 +1,107 @@
+"""The sidecar on this machine, under gunicorn as in production: up, down, and what it says of itself."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import requests
+
+from cluster.daemon import Daemon
+from cluster.errors import ServiceFailed
+from cluster.ports import LOCALHOST, is_taken
+from cluster.workspace import CHECKOUT, Workspace, default_workspace
+
+DEFAULT_NAME = "demo"
+DEFAULT_PORT = 8080
+_POLL_S = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceStatus:
+    """What a sidecar says of itself."""
+
+    name: str
+    running: bool
+    url: str = ""
+    ready: bool = False
+    models: tuple[str, ...] = ()
+    log: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A named sidecar on one port; `settings` are further `RERANK_*` variables."""
+
+    name: str = DEFAULT_NAME
+    port: int = DEFAULT_PORT
+    workspace: Workspace | None = None
+    settings: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def url(self) -> str:
+        """Where the sidecar answers."""
+        return f"http://{LOCALHOST}:{self.port}"
+
+    @property
+    def daemon(self) -> Daemon:
+        """gunicorn's master process."""
+        return Daemon((self.workspace or default_workspace()).service_folder(self.name))
+
+    def up(self, *, timeout_s: float = 60.0) -> ServiceStatus:
+        """Have the sidecar running from the code and models as they are now; returns once it is ready."""
+        known = self.daemon.running()
+        if known and (known.url != self.url or known.facts != self._facts()):
+            self.down()
+            known = None
+        if not known:
+            self._start()
+        self._wait(timeout_s)
+        return self.status()
+
+    def down(self) -> bool:
+        """Stop the sidecar; whether it ran."""
+        return self.daemon.stop()
+
+    def status(self) -> ServiceStatus:
+        """What the sidecar says of itself now."""
+        known = self.daemon.running()
+        if not known:
+            return ServiceStatus(self.name, running=False)
+        try:
+            models = requests.get(f"{known.url}/v1/models", timeout=5).json()["models"]
+            names = tuple(f"{model['profile']} ({model['model']})" for model in models)
+        except (requests.RequestException, KeyError, ValueError):
+            names = ()
+        return ServiceStatus(self.name, True, known.url, _is_ready(known.url), names, str(self.daemon.log))
+
+    def _start(self) -> None:
+        if is_taken(self.port):
+            raise ServiceFailed(f"port {self.port} is taken by another process; choose another with --sidecar-port")
+        environment = {**os.environ, **self.settings, "RERANK_BIND": f"{LOCALHOST}:{self.port}"}
+        command = [sys.executable, "-m", "sidecar"]
+        self.daemon.start(command, url=self.url, environment=environment, cwd=CHECKOUT, facts=self._facts())
+
+    def _facts(self) -> dict[str, str]:
+        newest = max(path.stat().st_mtime for path in (CHECKOUT / "sidecar").rglob("*.py"))
+        return {"code": f"{newest:.3f}", **self.settings}
+
+    def _wait(self, timeout_s: float) -> None:
+        deadline = time.monotonic() + timeout_s
+        while not _is_ready(self.url):
+            failed = "ended while starting" if not self.daemon.running() else ""
+            if not failed and time.monotonic() > deadline:
+                failed = f"is not ready after {timeout_s:.0f} s"
+            if failed:
+                raise ServiceFailed(f"the sidecar {failed}; the end of {self.daemon.log}:\n{self.daemon.last_lines()}")
+            time.sleep(_POLL_S)
+
+
+def _is_ready(url: str) -> bool:
+    try:
+        return requests.get(f"{url}/ready", timeout=5).ok
+    except requests.RequestException:
+        return False

@@ -1,0 +1,99 @@
+"""`rerank demo`: the whole path in one command."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+from opensearchpy import OpenSearch
+from rich.console import Console
+
+from cluster import pipelines
+from cluster.catalogue import FieldNames, count_rows
+from cluster.connection import connect
+from cluster.demo import Catalogue, Shown, find_catalogue, most_changed, show_judged
+from cluster.embedding import SidecarEmbedder
+from cluster.indexing import Job, index_catalogue
+from cluster.judgments import JudgedQuery, read_judgments
+from cluster.pages import figures, not_applied, side_by_side
+from cluster.queries import Shape
+from cluster.workspace import CHECKOUT
+from scripts.index import mapping_file
+from scripts.output import json_option, notes, print_json, progress_bar
+from scripts.pipelines import definition_file
+from scripts.up import port_option, sidecar_port_option, start
+
+_KINDS = ("products", "content")
+
+
+@click.command()
+@click.option(
+    "--data",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    default=CHECKOUT / "samples",
+    help="Folder with products.jsonl[.gz] or .csv, and judgments.json[.gz]; default: the sample catalogue.",
+)
+@click.option("--kind", type=click.Choice(_KINDS), default=_KINDS[0], show_default=True, help="Which mapping and pipeline.")
+@click.option("--pages", default=3, show_default=True, help="How many pages to print: those whose NDCG@10 changed most.")
+@click.option("--deadline-ms", default=200, show_default=True, help="The pipeline's total deadline. Too large: slow pages.")
+@click.option("--no-vectors", is_flag=True, help="Index without vectors, send no knn queries.")
+@port_option
+@sidecar_port_option
+@json_option
+def command(*, data: Path, kind: str, pages: int, deadline_ms: int, no_vectors: bool, port: int, sidecar_port: int, as_json: bool) -> None:
+    """Show the whole path on this machine and leave it running.
+
+    Starts OpenSearch and the sidecar, indexes a catalogue, makes the re-ranking pipeline the index's default, sends ordinary
+    queries with an unchanged client and prints both pages. What is there already is not done again.
+
+    \b
+    Example: rerank demo --data ../shared/data/esci
+    """
+    catalogue = find_catalogue(data)
+    judged = read_judgments(catalogue.judgments) if catalogue.judgments else []
+    node, service = start(port, sidecar_port)
+    client, embedder = connect(node.url), SidecarEmbedder(service.url)
+    index = _alias(data)
+    _index(client, catalogue, index, kind, None if no_vectors else embedder)
+    body = pipelines.read_pipeline(definition_file(kind), {"url": service.url, "deadline_ms": deadline_ms})
+    switched = pipelines.put(client, index, f"rerank-{index}", body)
+    notes.print(f"{switched.pipeline} is the default pipeline of {index}: the queries below do not mention it")
+    shown = _send(client, index, judged, embedder, with_vectors=not no_vectors)
+    if as_json:
+        print_json({"node": node, "sidecar": service, "index": index, "summaries": shown.summaries})
+    else:
+        _print(shown, judged, pages)
+        click.echo(f"\nLeft running: OpenSearch at {node.url}, the sidecar at {service.url}. Stop both: make down")
+        click.echo(f'Your own query: rerank search "..." --index {index} --url {node.url} --sidecar {service.url}')
+
+
+def _alias(data: Path) -> str:
+    folder = data.resolve()
+    return "products" if folder == CHECKOUT / "samples" else re.sub(r"[^a-z0-9]+", "-", folder.name.lower()).strip("-")
+
+
+def _index(client: OpenSearch, catalogue: Catalogue, index: str, kind: str, embedder: SidecarEmbedder | None) -> None:
+    job = Job(catalogue.products, index, mapping_file(kind), FieldNames(), embedder, remove_old=True)
+    with progress_bar(f"indexing {catalogue.products.name}", count_rows(catalogue.products)) as advance:
+        outcome = index_catalogue(client, job, advance)
+    done = "holds the catalogue already" if outcome.unchanged else f"{outcome.indexed} indexed, {outcome.left_out} left out"
+    notes.print(f"{index} -> {outcome.index}: {done}")
+
+
+def _send(client: OpenSearch, index: str, judged: Sequence[JudgedQuery], embedder: SidecarEmbedder, *, with_vectors: bool) -> Shown:
+    shapes: list[Shape] = ["match", "hybrid"] if with_vectors else ["match"]
+    with progress_bar("sending queries both ways", len(judged) * len(shapes)) as advance:
+        return show_judged(client, index, judged=judged, shapes=shapes, embedder=embedder, advance=advance)
+
+
+def _print(shown: Shown, judged: Sequence[JudgedQuery], pages: int) -> None:
+    console = Console()
+    grades = {query.text: query.grades for query in judged}
+    console.print(f"The {pages} pages whose NDCG@10 changed most, for better or worse (request: match):\n")
+    for comparison in most_changed(shown.comparisons, judged, pages):
+        console.print(side_by_side(comparison, grades[comparison.query]))
+    console.print(figures(shown.summaries))
+    if sentence := not_applied(list(shown.summaries.values())):
+        console.print(f"[bold]{sentence}[/bold]: see {'`rerank node status`'} and the sidecar's log")

@@ -1,0 +1,98 @@
+"""`rerank index`: a catalogue behind an alias."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from cluster.catalogue import FieldNames, count_rows
+from cluster.connection import connect
+from cluster.embedding import SidecarEmbedder
+from cluster.errors import EXIT_ROWS_LEFT_OUT
+from cluster.indexing import Job, Outcome, index_catalogue
+from cluster.workspace import CHECKOUT
+from scripts.output import index_option, json_option, notes, print_json, progress_bar, url_option
+
+_MOST_SHOWN = 20
+
+
+def _renamed(_context: click.Context, _parameter: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
+    pairs = [value.partition("=") for value in values]
+    if not all(target and source for target, _, source in pairs):
+        raise click.BadParameter("expected TARGET=SOURCE, for instance title=product_name")
+    return {source: target for target, _, source in pairs}
+
+
+@click.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@index_option
+@url_option
+@click.option("--mapping", default="products", show_default=True, help="A name in mappings/ (products, content) or a file.")
+@click.option("--field", "renamed", multiple=True, callback=_renamed, metavar="TARGET=SOURCE", help="Index SOURCE as TARGET; repeatable.")
+@click.option("--id-field", help="The field that holds the id; default: `_id` or `id`.")
+@click.option("--sidecar", default="http://127.0.0.1:8080", show_default=True, help="Where the vectors come from.")
+@click.option("--no-vectors", is_flag=True, help="Index without vectors: no sidecar, no k-NN plugin, no knn queries.")
+@click.option("--remove-old", is_flag=True, help="Delete the index that was live before; without it a roll-back is one alias away.")
+@click.option("--rebuild", is_flag=True, help="Build anew although the live index already holds this file.")
+@json_option
+def command(
+    *,
+    file: Path,
+    index: str,
+    url: str,
+    mapping: str,
+    renamed: dict[str, str],
+    id_field: str | None,
+    sidecar: str,
+    no_vectors: bool,
+    remove_old: bool,
+    rebuild: bool,
+    as_json: bool,
+) -> None:
+    """Index a catalogue (JSONL, CSV, TSV; plain or .gz) behind an alias.
+
+    A new index is built beside the live one and the alias is switched when it is whole. A run that was cut off goes on where it
+    stopped; the same file again does nothing. Rows that cannot be indexed are named by line and left out (exit code 8).
+
+    \b
+    Example: rerank index shop.csv --index products --field title=product_name --id-field sku
+    """
+    embedder = None if no_vectors else SidecarEmbedder(sidecar)
+    job = Job(file, index, mapping_file(mapping), FieldNames(renamed, id_field), embedder, remove_old, rebuild)
+    client = connect(url)
+    with progress_bar(f"indexing {file.name}", count_rows(file)) as advance:
+        outcome = index_catalogue(client, job, advance)
+    _show(outcome, index, without_vectors=no_vectors, as_json=as_json)
+    if outcome.left_out:
+        sys.exit(EXIT_ROWS_LEFT_OUT)
+
+
+def mapping_file(name: str) -> Path:
+    """A file of `mappings/` by its name, or any other by its path."""
+    shipped = CHECKOUT / "mappings" / f"{name}.json"
+    path = shipped if shipped.is_file() else Path(name)
+    if not path.is_file():
+        known = ", ".join(sorted(each.stem for each in shipped.parent.glob("*.json")))
+        raise click.BadParameter(f"{name} is neither a file nor one of {known}", param_hint="--mapping")
+    return path
+
+
+def _show(outcome: Outcome, alias: str, *, without_vectors: bool, as_json: bool) -> None:
+    for row in outcome.bad[:_MOST_SHOWN]:
+        notes.print(f"left out: {row}", markup=False)
+    if outcome.left_out > _MOST_SHOWN:
+        notes.print(f"... and {outcome.left_out - _MOST_SHOWN} more")
+    if as_json:
+        print_json(outcome)
+        return
+    if outcome.unchanged:
+        click.echo(f"{alias} -> {outcome.index}: holds this file already, nothing to do")
+        return
+    vectors = ", without vectors: knn queries will find nothing" if without_vectors else ""
+    click.echo(
+        f"{alias} -> {outcome.index}: {outcome.indexed} indexed, {outcome.already} there before, {outcome.left_out} left out{vectors}"
+    )
+    if outcome.removed:
+        click.echo(f"removed: {', '.join(outcome.removed)}")

@@ -1,0 +1,99 @@
+"""`rerank pipelines`: re-ranking on and off for an index."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from cluster import pipelines
+from cluster.connection import connect
+from cluster.workspace import CHECKOUT
+from scripts.output import index_option, json_option, print_json, url_option
+
+
+@click.group()
+def command() -> None:
+    """Switch re-ranking on and off for an index.
+
+    \b
+    Example: rerank pipelines put --index products --sidecar http://rerank.internal:8080
+    """
+
+
+@command.command()
+@index_option
+@url_option
+@click.option("--pipeline", help="The pipeline's name; default: rerank-INDEX.")
+@click.option("--definition", default="products", show_default=True, help="A name in opensearch/pipelines/ (products, content) or a file.")
+@click.option("--sidecar", multiple=True, help="Where the sidecar answers, seen from the cluster's nodes; repeatable.")
+@click.option("--deadline-ms", type=click.IntRange(min=1), help="Total deadline. Too large: searchers wait when the sidecar is slow.")
+@click.option("--profile", help="The sidecar's profile; default: the sidecar's own default.")
+@json_option
+def put(
+    *,
+    index: str,
+    url: str,
+    pipeline: str | None,
+    definition: str,
+    sidecar: tuple[str, ...],
+    deadline_ms: int | None,
+    profile: str | None,
+    as_json: bool,
+) -> None:
+    """Store the pipeline and make it the index's default: from now on unchanged searches come back re-ranked.
+
+    \b
+    Example: rerank pipelines put --index products
+    """
+    overrides = {"url": list(sidecar) or None, "deadline_ms": deadline_ms, "profile": profile}
+    body = pipelines.read_pipeline(definition_file(definition), {key: value for key, value in overrides.items() if value is not None})
+    switched = pipelines.put(connect(url), index, pipeline or f"rerank-{index}", body)
+    if as_json:
+        print_json(switched)
+    else:
+        click.echo(f"{switched.pipeline} is now the default of {', '.join(switched.indices)}")
+
+
+@command.command()
+@index_option
+@url_option
+def get(index: str, url: str) -> None:
+    """The default pipelines of the index, as JSON.
+
+    \b
+    Example: rerank pipelines get --index products
+    """
+    found: dict[str, dict[str, Any]] = pipelines.get(connect(url), index)
+    print_json(found)
+
+
+@command.command()
+@index_option
+@url_option
+@json_option
+def off(index: str, url: str, as_json: bool) -> None:
+    """Give the index back the default that it had before `put`, and delete the pipeline where no index names it any more.
+
+    \b
+    Example: rerank pipelines off --index products
+    """
+    switched = pipelines.off(connect(url), index)
+    if as_json:
+        print_json(switched)
+    elif switched is None:
+        click.echo(f"{index}: re-ranking was not switched on by `rerank pipelines put`; nothing to do")
+    else:
+        kept = "deleted" if switched.deleted else "kept: another index names it"
+        click.echo(f"{', '.join(switched.indices)}: as before; {switched.pipeline} {kept}")
+
+
+def definition_file(name: str) -> Path:
+    """A file of `opensearch/pipelines/` by its name, or any other by its path."""
+    shipped = CHECKOUT / "opensearch" / "pipelines" / f"{name}.json"
+    path = shipped if shipped.is_file() else Path(name)
+    if not path.is_file():
+        known = ", ".join(sorted(each.stem for each in shipped.parent.glob("*.json")))
+        raise click.BadParameter(f"{name} is neither a file nor one of {known}", param_hint="--definition")
+    return path

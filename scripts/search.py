@@ -1,0 +1,42 @@
+"""`rerank search`: one query, two pages."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from cluster.compare import compare
+from cluster.connection import connect
+from cluster.embedding import Embedder, SidecarEmbedder
+from cluster.judgments import read_judgments
+from cluster.pages import side_by_side
+from cluster.queries import SHAPES, Shape, client_body
+from scripts.output import index_option, json_option, print_json, url_option
+
+
+@click.command()
+@click.argument("query")
+@index_option
+@url_option
+@click.option("--shape", type=click.Choice(SHAPES), default="match", show_default=True, help="The request that the client sends.")
+@click.option("--size", type=click.IntRange(1, 100), default=10, show_default=True, help="Hits on the page.")
+@click.option("--sidecar", default="http://127.0.0.1:8080", show_default=True, help="Where query vectors come from (knn, hybrid).")
+@click.option(
+    "--judgments", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Show the grades of a judgments file beside the hits."
+)
+@json_option
+def command(*, query: str, index: str, url: str, shape: Shape, size: int, sidecar: str, judgments: Path | None, as_json: bool) -> None:
+    """Show a query's page without and with re-ranking, side by side.
+
+    \b
+    Example: rerank search "usb c charger without cable" --index products --shape hybrid
+    """
+    embedder: Embedder = SidecarEmbedder(sidecar)
+    comparison = compare(connect(url), index, query, client_body(shape, query, embedder=embedder, size=size))
+    if as_json:
+        print_json(comparison)
+        return
+    judged = {each.text: each.grades for each in read_judgments(judgments)} if judgments else {}
+    Console().print(side_by_side(comparison, judged.get(query)))
