@@ -1,0 +1,230 @@
+"""What the service does, free of HTTP: ranks documents for a query, embeds texts, says which models there are.
+
+app -> Engine.rank -> score cache -> ranker (encoding, batcher, scorer) -> fusion -> transform -> Ranking
+
+Invariants: scores are finite and aligned with the documents; equal documents of one request are scored once; a changed document or
+model never meets an old score, as both are in the cache's key.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+
+import numpy as np
+
+from sidecar.batcher import Batcher, Work
+from sidecar.cache import Cache
+from sidecar.encoding import DocumentTokens, Fields, TextTemplate, Tokens
+from sidecar.errors import NotReady, Unprocessable
+from sidecar.fusion import CROSS_ENCODER, Column, Features, features, fuse
+from sidecar.manifest import Transform
+from sidecar.metrics import Metrics
+from sidecar.profiles import Profile, Profiles
+from sidecar.ranker import Candidate, Pair
+
+Vector = list[float]
+# An entry's 32-byte key twice and a tuple of three floats.
+_PAIR_BYTES = 250
+
+
+@dataclass(frozen=True, slots=True)
+class RankRequest:
+    """A query with its candidates: fields by role, or one plain text; the first pass's scores where known."""
+
+    query: str
+    documents: Sequence[Fields | str]
+    first_pass: Sequence[float | None]
+    dense: Sequence[float | None]
+    profile: str | None
+    deadline: float
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """Scores aligned with the documents. `raw` is before the manifest's transform: a logit, or the fusion's sum."""
+
+    scores: list[float]
+    raw: list[float]
+    features: Features
+    cached: list[bool]
+    model: str
+
+
+@dataclass(frozen=True, slots=True)
+class Caches:
+    """The bounded caches of one worker."""
+
+    scores: Cache[Pair]
+    documents: Cache[DocumentTokens]
+    vectors: Cache[Vector]
+
+
+@dataclass(frozen=True, slots=True)
+class Embedding:
+    """Vectors aligned with the texts."""
+
+    vectors: list[Vector]
+    model: str
+    dimension: int
+
+
+class Engine:
+    """Made by sidecar.factory; a test makes it of fakes."""
+
+    def __init__(
+        self, *, profiles: Profiles, batcher: Batcher, caches: Caches, metrics: Metrics, default_profile: str, embedder: str
+    ) -> None:
+        self._profiles = profiles
+        self._batcher = batcher
+        self._caches = caches
+        self._metrics = metrics
+        self.default_profile = default_profile
+        self._embedder = embedder
+        self._draining = False
+
+    def start(self) -> None:
+        """Begin to load the models."""
+        self._profiles.start()
+
+    def drain(self) -> None:
+        """Say not ready from now on, and go on serving."""
+        self._draining = True
+
+    def stop(self, grace_s: float) -> None:
+        """End the threads; what is in flight has the grace to end."""
+        self._draining = True
+        self._profiles.stop()
+        self._batcher.close(grace_s)
+
+    def check_ready(self) -> None:
+        """Raise NotReady unless the default profile is warm and the service is not draining."""
+        if self._draining:
+            raise NotReady("draining")
+        if not self._profiles.loaded.is_set():
+            raise NotReady("the models are being loaded")
+        if self.default_profile not in [profile.name for profile in self._profiles.all()]:
+            raise NotReady(f"the default profile {self.default_profile!r} is not loaded")
+
+    def profiles(self) -> list[Profile]:
+        """Every loaded profile, by name."""
+        return self._profiles.all()
+
+    def has_ranker(self, name: str) -> bool:
+        """Whether a profile of that name can rank."""
+        return any(profile.name == name and profile.ranker is not None for profile in self._profiles.all())
+
+    def template(self, profile: str | None) -> TextTemplate:
+        """How the profile, or the default one, reads documents."""
+        return self._profile(profile or self.default_profile).encoder.template
+
+    def rank(self, request: RankRequest) -> Ranking:
+        """Score every document; raises an error of sidecar.errors otherwise."""
+        profile = self._profile(request.profile or self.default_profile)
+        query = profile.encoder.encode_query(request.query)
+        if not len(query):
+            raise Unprocessable("the query is empty")
+        candidates = [_candidate(profile, document) for document in request.documents]
+        pairs, cached = self._pairs(profile, query, candidates, request.deadline)
+        self._metrics.hits.labels(profile.name, "cache").inc(sum(cached))
+        self._metrics.hits.labels(profile.name, "model").inc(len(cached) - sum(cached))
+        return _ranking(profile, request, pairs, cached)
+
+    def embed(self, texts: Sequence[Fields | str], *, query: bool, profile: str | None, deadline: float) -> Embedding:
+        """One vector a text; queries' are cached."""
+        chosen = self._profile_of_embedder(profile)
+        keys = [_digest(f"{chosen.model}\0{text}".encode()) for text in texts]
+        known = self._caches.vectors.get_many(keys) if query else [None] * len(texts)
+        unknown = [position for position, vector in enumerate(known) if vector is None]
+        fresh = self._embed(chosen, [texts[position] for position in unknown], query=query, deadline=deadline)
+        if query:
+            self._caches.vectors.put_many((keys[position], vector) for position, vector in zip(unknown, fresh, strict=True))
+        remaining = iter(fresh)
+        vectors = [next(remaining) if vector is None else vector for vector in known]
+        return Embedding(vectors, chosen.model, chosen.manifest.hidden_size)
+
+    def _pairs(self, profile: Profile, query: Tokens, candidates: Sequence[Candidate], deadline: float) -> tuple[list[Pair], list[bool]]:
+        """What is known of each candidate, from the cache where it is there."""
+        asked = _digest(profile.model.encode() + b"\0" + query.tobytes())
+        keys = [asked + candidate.digest for candidate in candidates]
+        found = self._caches.scores.get_many(keys)
+        cached = [pair is not None for pair in found]
+        wanted = {key: candidate for key, candidate, pair in zip(keys, candidates, found, strict=True) if pair is None}
+        if not wanted:
+            return [pair for pair in found if pair is not None], cached
+        assert profile.ranker is not None
+        started = time.perf_counter()
+        fresh = dict(zip(wanted, profile.ranker.rank(query, list(wanted.values()), deadline), strict=True))
+        self._metrics.stage.labels("score").observe(time.perf_counter() - started)
+        self._caches.scores.put_many(fresh.items())
+        return [pair or fresh[key] for key, pair in zip(keys, found, strict=True)], cached
+
+    def _embed(self, profile: Profile, texts: Sequence[Fields | str], *, query: bool, deadline: float) -> list[Vector]:
+        embedder = profile.embedder
+        assert embedder is not None
+        tokens = embedder.tokens(texts, query=query)
+        work = Work(
+            model=profile.model,
+            items=tokens,
+            lengths=[len(ids) for ids in tokens],
+            run=lambda batch: embedder.embed(batch).tolist(),
+            deadline=deadline,
+        )
+        return self._batcher.run(work)
+
+    def _profile(self, name: str) -> Profile:
+        if not self._profiles.loaded.is_set():
+            raise NotReady("the models are being loaded")
+        profile = self._profiles.get(name)
+        if profile.ranker is None:
+            raise Unprocessable(f"profile {name!r} is an embedder: it cannot rank")
+        return profile
+
+    def _profile_of_embedder(self, name: str | None) -> Profile:
+        if not self._profiles.loaded.is_set():
+            raise NotReady("the models are being loaded")
+        if name or self._embedder:
+            profile = self._profiles.get(name or self._embedder)
+            if profile.embedder is None:
+                raise Unprocessable(f"profile {profile.name!r} is a ranker: it cannot embed")
+            return profile
+        for profile in self._profiles.all():
+            if profile.embedder is not None:
+                return profile
+        raise NotReady("no embedder is loaded")
+
+
+def pair_bytes(_: Pair) -> int:
+    """The size of a score cache's value."""
+    return _PAIR_BYTES
+
+
+def _candidate(profile: Profile, document: Fields | str) -> Candidate:
+    template = profile.encoder.template
+    text = template.compose_text(document) if isinstance(document, str) else template.compose(document)
+    return Candidate(text, blake2b("\x1f".join(text).encode(), digest_size=16, key=profile.encoding).digest())
+
+
+def _digest(content: bytes) -> bytes:
+    return blake2b(content, digest_size=16).digest()
+
+
+def _ranking(profile: Profile, request: RankRequest, pairs: Sequence[Pair], cached: list[bool]) -> Ranking:
+    logits, title, text = zip(*pairs, strict=True) if pairs else ((), (), ())
+    columns = features(logits, title_overlap=title, text_overlap=text, first_pass=request.first_pass, dense=request.dense)
+    fusion = profile.manifest.fusion
+    raw = columns[CROSS_ENCODER] if fusion is None else fuse(fusion, columns)
+    scores = transformed(raw, profile.manifest.transform)
+    return Ranking(scores.tolist(), raw.tolist(), columns, cached, profile.model)
+
+
+def transformed(raw: Column, transform: Transform) -> Column:
+    """The manifest's monotone transform of raw scores."""
+    return raw if transform == "identity" else sigmoid(raw)
+
+
+def sigmoid(raw: Column) -> Column:
+    """1 / (1 + e^-raw), without overflow at either end."""
+    return np.exp(-np.logaddexp(0.0, -raw))

@@ -1,0 +1,74 @@
+"""gunicorn's threaded worker with a drain that loses no request.
+
+SIGTERM -> `/ready` 503, still serving for `drain_s`, connections closed after their answer -> the listener's backlog accepted, the
+listener closed -> what is in flight ends -> idle connections closed.
+
+Why: gunicorn's own stop leaves the listening socket open while it waits, so that clients connect to a service that will never accept
+them, and waits for idle kept-alive connections until they time out.
+"""
+
+from __future__ import annotations
+
+import time
+from types import FrameType
+from typing import Any
+
+from flask import Flask
+from gunicorn.workers.gthread import ThreadWorker
+
+# An idle connection may be about to send: after the drain it gets this long.
+_LINGER_S = 0.5
+_STEP_S = 0.05
+
+
+class DrainingWorker(ThreadWorker):  # type: ignore[misc] # gunicorn has no types
+    """The application carries what the worker needs: its engine, and how long to drain."""
+
+    _drain_until: float | None = None
+    _linger_until: float | None = None
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - a signal handler
+        """SIGTERM: begin the drain; the loop ends when it is over."""
+        if self._drain_until is None:
+            application: Flask = self.wsgi
+            application.extensions["engine"].drain()
+            self._drain_until = time.monotonic() + application.extensions["drain_s"]
+            self.method_queue.defer(lambda: None)
+
+    def notify(self) -> None:
+        """Called on every turn of gunicorn's loop."""
+        super().notify()
+        if self._drain_until is not None and time.monotonic() >= self._drain_until:
+            self.alive = False
+
+    def wait_for_and_dispatch_events(self, timeout: float) -> None:
+        """Short turns while stopping: the drain's ends are not events."""
+        super().wait_for_and_dispatch_events(_STEP_S if self._drain_until is not None or not self.alive else timeout)
+
+    def set_accept_enabled(self, enabled: bool) -> None:
+        """At the end, take what clients have already connected, and give up this process's share of the listener."""
+        super().set_accept_enabled(enabled)
+        if not self.alive and not enabled:
+            for listener in self.sockets:
+                self._accept_backlog(listener)
+                listener.close()
+
+    def murder_keepalived(self) -> None:
+        """Close idle connections: at their time-out, or soon when stopping."""
+        if not self.alive:
+            self._linger_until = self._linger_until or time.monotonic() + _LINGER_S
+            for connection in self.keepalived_conns:
+                connection.timeout = min(connection.timeout, self._linger_until)
+        super().murder_keepalived()
+
+    def handle_request(self, req: Any, conn: Any) -> Any:
+        """While draining, each answer closes its connection, so that the client's next request finds another instance."""
+        if self._drain_until is not None:
+            req.force_close()
+        return super().handle_request(req, conn)
+
+    def _accept_backlog(self, listener: Any) -> None:
+        before = -1
+        while self.nr_conns != before:
+            before = self.nr_conns
+            self.accept(listener)
