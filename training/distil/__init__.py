@@ -1,0 +1,1 @@
+"""Teachers, queries without judgments, and the candidates they label."""

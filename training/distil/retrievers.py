@@ -1,0 +1,85 @@
+"""First passes over a whole catalogue in memory: BM25 and dense vectors, each a score for every document.
+
+They mine candidates and double as teachers. A retriever answers [queries, documents] float32, aligned with the catalogue's order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import bm25s
+import numpy as np
+import numpy.typing as npt
+import Stemmer
+import torch
+
+from sidecar.encoding import TextEncoder, field_text
+from training.batches import Prefixes, pad
+from training.data.lists import Catalogue
+from training.models.bi_encoder import BiEncoder
+from training.models.cross_encoder import inference_device
+
+Scores = npt.NDArray[np.float32]
+
+
+class Retriever(Protocol):
+    """A first pass."""
+
+    def scores(self, queries: Sequence[str]) -> Scores:
+        """Scores [queries, documents]; greater is better."""
+        ...
+
+
+class Bm25Retriever:
+    """BM25 (k1 1.2, b 0.75, English stemming, as the product's mapping analyses) over all fields of the documents."""
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self._stemmer = Stemmer.Stemmer("english")
+        texts = [" ".join(field_text(value) for value in fields.values()) for fields in catalogue.values()]
+        self._index = bm25s.BM25(k1=1.2, b=0.75)
+        self._index.index(self._tokens(texts), show_progress=False)
+        self._documents = len(texts)
+
+    def scores(self, queries: Sequence[str]) -> Scores:
+        """Scores [queries, documents]; zero where no term is shared."""
+        rows = np.zeros((len(queries), self._documents), dtype=np.float32)
+        for row, tokens in enumerate(self._tokens(list(queries))):
+            if tokens:
+                rows[row] = self._index.get_scores(tokens)
+        return rows
+
+    def _tokens(self, texts: list[str]) -> list[list[str]]:
+        tokens: list[list[str]] = bm25s.tokenize(
+            texts, stopwords="en", stemmer=self._stemmer, return_ids=False, show_progress=False
+        )
+        return tokens
+
+
+class DenseRetriever:
+    """A bi-encoder over composed documents: cosine of every query and document."""
+
+    def __init__(self, network: BiEncoder, encoder: TextEncoder, prefixes: Prefixes, catalogue: Catalogue) -> None:
+        self._network = network.to(inference_device()).eval()
+        self._encoder = encoder
+        self._prefixes = prefixes
+        self._vectors = self._encode([encoder.encode_document(fields) for fields in catalogue.values()], prefixes.passage)
+
+    def scores(self, queries: Sequence[str]) -> Scores:
+        """Cosines [queries, documents]."""
+        vectors = self._encode([self._encoder.encode_query(query) for query in queries], self._prefixes.query)
+        scores: Scores = (vectors @ self._vectors.T).float().cpu().numpy()
+        return scores
+
+    @torch.inference_mode()
+    def _encode(self, texts: Sequence[npt.NDArray[np.int64]], prefix: npt.NDArray[np.int64], batch: int = 256) -> torch.Tensor:
+        order = sorted(range(len(texts)), key=lambda index: len(texts[index]))
+        device = inference_device()
+        rows: list[torch.Tensor] = []
+        for start in range(0, len(order), batch):
+            arrays = [self._encoder.single(np.concatenate([prefix, texts[index]])) for index in order[start : start + batch]]
+            ids, mask = pad(arrays, self._encoder.pad)
+            with torch.autocast(device.type, dtype=torch.bfloat16):
+                rows.append(self._network.encode(ids.to(device), mask.to(device)).float())
+        vectors = torch.cat(rows)
+        return vectors[torch.argsort(torch.tensor(order, device=vectors.device))]

@@ -1,0 +1,1 @@
+"""The networks: cross-encoder, decomposed cross-encoder, bi-encoder."""

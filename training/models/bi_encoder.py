@@ -1,0 +1,70 @@
+"""The bi-encoder: query and document encoded apart, compared by one dot product of unit vectors."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from transformers import AutoModel
+
+
+def pool(hidden: Tensor, mask: Tensor, pooling: str) -> Tensor:
+    """Unit vectors [texts, width] of hidden states [texts, tokens, width]: `mean` of real tokens, or the first token (`cls`)."""
+    if pooling == "cls":
+        pooled = hidden[:, 0]
+    else:
+        weights = mask.unsqueeze(-1).to(hidden.dtype)
+        pooled = (hidden * weights).sum(1) / weights.sum(1).clamp(min=1.0)
+    return functional.normalize(pooled, dim=-1)
+
+
+class BiEncoder(nn.Module):
+    """One encoder for both sides; logits are cosines times a learned scale (at most 100)."""
+
+    model: Any
+
+    def __init__(self, model: nn.Module, *, pooling: str, scale: float = 20.0) -> None:
+        super().__init__()
+        self.model = model
+        self.pooling = pooling
+        self.log_scale = nn.Parameter(torch.tensor(math.log(scale)))
+
+    @property
+    def config(self) -> Any:
+        """The transformers configuration of the encoder."""
+        return self.model.config
+
+    def encode(self, input_ids: Tensor, mask: Tensor) -> Tensor:
+        """Unit vectors [texts, width] of token arrays [texts, tokens]."""
+        hidden = self.model(input_ids=input_ids, attention_mask=mask.long()).last_hidden_state
+        return pool(hidden, mask, self.pooling)
+
+    @property
+    def scale(self) -> Tensor:
+        """The factor from cosine to logit."""
+        return self.log_scale.clamp(max=math.log(100.0)).exp()
+
+    def forward(
+        self, query_ids: Tensor, query_mask: Tensor, document_ids: Tensor, document_mask: Tensor, list_index: Tensor
+    ) -> Tensor:
+        """Logits [documents]; document i belongs to query `list_index[i]`."""
+        queries = self.encode(query_ids, query_mask)
+        documents = self.encode(document_ids, document_mask)
+        return self.scale * (queries[list_index] * documents).sum(-1)
+
+    def save(self, directory: Path) -> None:
+        """Write a transformers checkpoint of the encoder."""
+        self.model.save_pretrained(directory)
+
+
+def load_bi_encoder(source: str, *, pooling: str) -> BiEncoder:
+    """A bi-encoder on any encoder of a directory or hub id."""
+    model = AutoModel.from_pretrained(source)
+    # Its pooler is a leftover of pre-training that vectors never use: without it, it is neither trained nor saved.
+    if getattr(model, "pooler", None) is not None:
+        model.pooler = None
+    return BiEncoder(model, pooling=pooling)

@@ -1,0 +1,111 @@
+"""The decomposed cross-encoder: documents are read once, ahead of time; a query meets their states in the upper layers only.
+
+After DeFormer (arXiv 2005.00697), PreTTR (arXiv 2004.14255) and MORES (arXiv 2010.10469). The lower layers read query (positions
+from 0, type 0) and document (positions from `document_offset`, type 1) apart. In the upper layers the query's tokens alone are
+updated, each attending to the query's states and to keys and values projected from the document's states; the last layer updates
+the first token only.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from transformers import AutoConfig, BertForSequenceClassification
+
+from training.models.cross_encoder import load_cross_encoder
+from training.models.layers import attend, embed, encode
+
+_SETTINGS = "decomposition.json"
+
+
+class DecomposedCrossEncoder(nn.Module):
+    """A BERT classifier split into `lower_layers` that read query and document apart and the rest that lets them meet."""
+
+    def __init__(self, model: BertForSequenceClassification, *, lower_layers: int, document_offset: int, state_width: int) -> None:
+        super().__init__()
+        width = model.config.hidden_size
+        if not 0 < lower_layers < model.config.num_hidden_layers:
+            raise ValueError(
+                f"lower_layers {lower_layers} must leave at least one of {model.config.num_hidden_layers} layers above"
+            )
+        self.model = model
+        self.lower_layers = lower_layers
+        self.document_offset = document_offset
+        self.state_width = state_width
+        narrow = state_width < width
+        self.compress = nn.Linear(width, state_width) if narrow else nn.Identity()
+        self.expand = nn.Linear(state_width, width) if narrow else nn.Identity()
+
+    @property
+    def config(self) -> Any:
+        """The transformers configuration of the encoder."""
+        return self.model.config
+
+    @property
+    def lower(self) -> Any:
+        """The layers that read query and document apart."""
+        return self.model.bert.encoder.layer[: self.lower_layers]
+
+    @property
+    def upper(self) -> Any:
+        """The layers in which the query attends to the document."""
+        return self.model.bert.encoder.layer[self.lower_layers :]
+
+    def document_states(self, input_ids: Tensor, mask: Tensor) -> Tensor:
+        """What is kept of documents [documents, tokens]: states [documents, tokens, state_width]."""
+        types = torch.ones_like(input_ids)
+        hidden = embed(self.model.bert.embeddings, input_ids, types, self.document_offset)
+        return self.compress(encode(self.lower, hidden, mask))
+
+    def query_states(self, input_ids: Tensor, mask: Tensor) -> Tensor:
+        """A query's own states [queries, tokens, width] after the lower layers."""
+        hidden = embed(self.model.bert.embeddings, input_ids, torch.zeros_like(input_ids))
+        return encode(self.lower, hidden, mask)
+
+    def score(self, query: Tensor, query_mask: Tensor, states: Tensor, states_mask: Tensor) -> Tensor:
+        """Logits [pairs] of query states and document states, aligned pair by pair."""
+        documents = self.expand(states)
+        mask = torch.cat([query_mask, states_mask], dim=1)
+        for layer in self.upper[:-1]:
+            query = attend(layer, query, torch.cat([query, documents], dim=1), mask)
+        first = attend(self.upper[-1], query[:, :1], torch.cat([query, documents], dim=1), mask)[:, 0]
+        bert = self.model.bert
+        pooled = bert.pooler.activation(bert.pooler.dense(first))
+        return self.model.classifier(self.model.dropout(pooled))[:, 0]
+
+    def forward(
+        self, query_ids: Tensor, query_mask: Tensor, document_ids: Tensor, document_mask: Tensor, list_index: Tensor
+    ) -> Tensor:
+        """Logits [documents]; document i belongs to query `list_index[i]`."""
+        query_mask, document_mask = query_mask.bool(), document_mask.bool()
+        query = self.query_states(query_ids, query_mask)[list_index]
+        states = self.document_states(document_ids, document_mask)
+        return self.score(query, query_mask[list_index], states, document_mask)
+
+    def save(self, directory: Path) -> None:
+        """Write the encoder's configuration, all weights and the split."""
+        directory.mkdir(parents=True, exist_ok=True)
+        self.config.save_pretrained(directory)
+        save_file({name: tensor.contiguous() for name, tensor in self.state_dict().items()}, directory / "model.safetensors")
+        split = {name: getattr(self, name) for name in ("lower_layers", "document_offset", "state_width")}
+        (directory / _SETTINGS).write_text(json.dumps(split))
+
+
+def decompose(source: str, *, lower_layers: int, document_offset: int, state_width: int | None = None) -> DecomposedCrossEncoder:
+    """A decomposed model that starts from a cross-encoder's (or a bare BERT encoder's) weights."""
+    model = load_cross_encoder(source).model
+    width = state_width or model.config.hidden_size
+    return DecomposedCrossEncoder(model, lower_layers=lower_layers, document_offset=document_offset, state_width=width)
+
+
+def load_decomposed(directory: Path) -> DecomposedCrossEncoder:
+    """A model that `DecomposedCrossEncoder.save` wrote."""
+    config = AutoConfig.from_pretrained(directory)
+    model = DecomposedCrossEncoder(BertForSequenceClassification(config), **json.loads((directory / _SETTINGS).read_text()))
+    model.load_state_dict(load_file(directory / "model.safetensors"))
+    return model

@@ -1,0 +1,55 @@
+"""The pieces of a BERT encoder, called one by one on transformers' modules, so that a model may skip what its head never reads.
+
+Shapes: hidden [batch, tokens, width]; a mask is boolean [batch, tokens], True where a token is real.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+
+def embed(embeddings: Any, input_ids: Tensor, token_type_ids: Tensor, position_offset: int = 0) -> Tensor:
+    """Word, position and type embeddings, normalised; positions count from `position_offset`."""
+    positions = torch.arange(input_ids.shape[1], device=input_ids.device) + position_offset
+    words = embeddings.word_embeddings(input_ids)
+    summed = words + embeddings.position_embeddings(positions) + embeddings.token_type_embeddings(token_type_ids)
+    return embeddings.dropout(embeddings.LayerNorm(summed))
+
+
+def split_heads(states: Tensor, heads: int) -> Tensor:
+    """[batch, tokens, width] -> [batch, heads, tokens, width / heads]."""
+    batch, tokens, width = states.shape
+    return states.view(batch, tokens, heads, width // heads).transpose(1, 2)
+
+
+def attend(layer: Any, queries: Tensor, context: Tensor, mask: Tensor) -> Tensor:
+    """One transformer layer that updates `queries` [batch, q, width] from `context` [batch, c, width] under `mask` [batch, c]."""
+    attention = layer.attention.self
+    heads = attention.num_attention_heads
+    mixed = functional.scaled_dot_product_attention(
+        split_heads(attention.query(queries), heads),
+        split_heads(attention.key(context), heads),
+        split_heads(attention.value(context), heads),
+        attn_mask=mask[:, None, None, :],
+        dropout_p=attention.dropout.p if layer.training else 0.0,
+    )
+    merged = mixed.transpose(1, 2).reshape(queries.shape)
+    attended = layer.attention.output(merged, queries)
+    return layer.output(layer.intermediate(attended), attended)
+
+
+def encode(layers: Any, hidden: Tensor, mask: Tensor) -> Tensor:
+    """Full self-attention through `layers`."""
+    for layer in layers:
+        hidden = attend(layer, hidden, hidden, mask)
+    return hidden
+
+
+def encode_first_token(layers: Any, hidden: Tensor, mask: Tensor) -> Tensor:
+    """The last layer's output at the first token alone, [batch, width]: exact, and all that a classifier reads."""
+    hidden = encode(layers[:-1], hidden, mask)
+    return attend(layers[-1], hidden[:, :1], hidden, mask)[:, 0]

@@ -1,0 +1,51 @@
+"""The network a run file asks for, with its tokenizer and the collator that feeds it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+
+from tokenizers import Tokenizer
+from torch import nn
+
+from sidecar.encoding import TextEncoder
+from training.bases import base_directory
+from training.batches import Batch, EncodedList, Prefixes, collate_apart, collate_pairs
+from training.models.bi_encoder import load_bi_encoder
+from training.models.cross_encoder import load_cross_encoder
+from training.models.decomposed import decompose
+from training.run_file import ModelSpec, RunFile
+
+Collate = Callable[[Sequence[EncodedList]], Batch]
+
+
+def load_tokenizer(source: str) -> Tokenizer:
+    """The fast tokenizer of a directory or hub id."""
+    path = Path(base_directory(source)) / "tokenizer.json"
+    return Tokenizer.from_file(str(path)) if path.is_file() else Tokenizer.from_pretrained(source)
+
+
+def build_encoder(run: RunFile) -> TextEncoder:
+    """The run's text encoder: the base's tokenizer under the run's template."""
+    return TextEncoder(load_tokenizer(run.model.tokenizer or run.model.base), run.template.text_template())
+
+
+def build_network(spec: ModelSpec) -> nn.Module:
+    """The network with its starting weights."""
+    source = base_directory(spec.base)
+    if spec.kind == "bi-encoder":
+        return load_bi_encoder(source, pooling=spec.pooling)
+    if spec.kind == "decomposed":
+        return decompose(source, lower_layers=spec.lower_layers, document_offset=spec.document_offset, state_width=spec.state_width)
+    return load_cross_encoder(source, layers=spec.layers, dropout=spec.dropout)
+
+
+def build_collate(spec: ModelSpec, encoder: TextEncoder) -> Collate:
+    """The collator that the kind of network needs."""
+    if spec.kind == "cross-encoder":
+        return partial(collate_pairs, encoder)
+    if spec.kind == "decomposed":
+        return partial(collate_apart, encoder)
+    prefixes = Prefixes(encoder.encode_prefix(spec.query_prefix), encoder.encode_prefix(spec.passage_prefix))
+    return partial(collate_apart, encoder, prefixes=prefixes)

@@ -1,0 +1,154 @@
+"""One YAML file describes a training run: parsed and validated here, and kept beside the model it made.
+
+An unknown key, a wrong type or an impossible value is refused with its path in the file.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+import yaml
+
+from sidecar.manifest import FieldBudget, Template
+from training.batches import Noise
+from training.losses import Mixture, Target, mixture
+
+ModelKind = Literal["cross-encoder", "decomposed", "bi-encoder"]
+
+DEFAULT_TEMPLATE = Template(
+    fields=tuple(
+        FieldBudget(role, tokens)
+        for role, tokens in (
+            ("title", 40),
+            ("brand", 8),
+            ("color", 8),
+            ("size", 8),
+            ("category", 14),
+            ("attributes", 16),
+            ("creator", 20),
+            ("tags", 16),
+            ("year", 2),
+            ("description", 48),
+        )
+    ),
+    max_document_tokens=88,
+    max_query_tokens=30,
+)
+
+
+class LossSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A loss of the mixture: its weight, its own parameters, and what it reads where that is not the usual."""
+
+    weight: float = 1.0
+    parameters: dict[str, float] = {}
+    target: Target | None = None
+
+
+class ModelSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The network and what it starts from: a known base's name, a directory, or a hub id."""
+
+    base: str
+    kind: ModelKind = "cross-encoder"
+    tokenizer: str | None = None
+    layers: tuple[int, ...] | None = None
+    lower_layers: int = 4
+    document_offset: int = 32
+    state_width: int | None = None
+    pooling: Literal["mean", "cls"] = "mean"
+    query_prefix: str = ""
+    passage_prefix: str = ""
+    dropout: float = 0.1
+
+
+class DataSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A training set: one with `repeat` 3 is seen three times an epoch, of one with `limit` only that many lists are read."""
+
+    path: str
+    repeat: int = 1
+    limit: int | None = None
+
+
+class NoiseSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Augmentation (training.batches.Noise), all chances from 0 to 1."""
+
+    drop_field: float = 0.0
+    drop_token: float = 0.0
+    typo: float = 0.0
+
+    def noise(self) -> Noise | None:
+        """The noise, or none where every chance is zero."""
+        noise = Noise(self.drop_field, self.drop_token, self.typo)
+        return None if noise == Noise() else noise
+
+
+class TrainSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The optimisation. `max_hits` is the batch size in (query, hit) pairs; `max_steps` ends the run early where positive."""
+
+    epochs: float = 1.0
+    max_steps: int = -1
+    learning_rate: float = 5e-5
+    warmup_ratio: float = 0.06
+    schedule: Literal["linear", "cosine", "constant_with_warmup"] = "linear"
+    weight_decay: float = 0.01
+    max_hits: int = 256
+    accumulation: int = 1
+    max_grad_norm: float = 1.0
+    seed: int = 13
+    bf16: bool = True
+    workers: int = 0
+    eval_steps: int = 200
+    patience: int | None = None
+    freeze_embeddings: bool = False
+
+
+class RunFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A whole run."""
+
+    name: str
+    model: ModelSpec
+    train_sets: tuple[DataSpec, ...]
+    losses: dict[str, LossSpec]
+    validation_sets: tuple[DataSpec, ...] = ()
+    template: Template = DEFAULT_TEMPLATE
+    train: TrainSpec = TrainSpec()
+    noise: NoiseSpec = NoiseSpec()
+
+    def __post_init__(self) -> None:
+        self.mixture()
+        if self.model.kind == "decomposed" and self.template.max_query_tokens + 2 > self.model.document_offset:
+            raise ValueError(
+                f"max_query_tokens {self.template.max_query_tokens} and its two special tokens "
+                f"do not fit below document_offset {self.model.document_offset}"
+            )
+
+    def mixture(self) -> Mixture:
+        """The losses as one callable."""
+        return mixture(
+            {name: spec.weight for name, spec in self.losses.items()},
+            parameters={name: spec.parameters for name, spec in self.losses.items()},
+            targets={name: spec.target for name, spec in self.losses.items() if spec.target is not None},
+        )
+
+
+def read_run_file(path: Path, overrides: dict[str, Any] | None = None) -> RunFile:
+    """The run described by a YAML file; `overrides` are dotted keys (`train.seed`) set over it."""
+    document = yaml.safe_load(path.read_text())
+    if not isinstance(document, dict):
+        raise ValueError(f"{path} does not hold a mapping of settings")
+    for key, value in (overrides or {}).items():
+        *parents, last = key.split(".")
+        target = document
+        for parent in parents:
+            target = target.setdefault(parent, {})
+        target[last] = value
+    try:
+        return msgspec.convert(document, RunFile)
+    except (msgspec.ValidationError, ValueError) as error:
+        raise ValueError(f"{path}: {error}") from error
+
+
+def write_run_file(path: Path, run: RunFile) -> None:
+    """Write the run as YAML, every setting named."""
+    path.write_text(yaml.safe_dump(msgspec.to_builtins(run), sort_keys=False))

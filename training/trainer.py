@@ -1,0 +1,131 @@
+"""The training loop: transformers' Trainer on list batches, with our losses and validation NDCG.
+
+training sets -> TokenStore -> ListDataset -> BudgetSampler -> collate -> network -> losses
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+from transformers import EarlyStoppingCallback, Trainer, TrainerCallback, TrainingArguments
+
+from training.batches import BudgetSampler, ListDataset
+from training.losses import Mixture
+from training.metrics.batched import list_ndcg
+from training.networks import Collate
+from training.run_file import TrainSpec
+
+METRIC = "ndcg@10"
+_TARGETS = ("mask", "grades", "teacher")
+
+
+def list_logits(network: nn.Module, batch: Mapping[str, Tensor]) -> Tensor:
+    """Logits [lists, hits] of a batch; zero outside its mask."""
+    inputs = {name: tensor for name, tensor in batch.items() if name not in _TARGETS}
+    flat = network(**inputs)
+    mask = batch["mask"]
+    return torch.zeros(mask.shape, dtype=flat.dtype, device=flat.device).masked_scatter(mask, flat)
+
+
+class RankingTrainer(Trainer):
+    """transformers' Trainer over lists: batches under a budget of hits, ranking losses, NDCG@10 on validation lists."""
+
+    def __init__(
+        self,
+        network: nn.Module,
+        arguments: TrainingArguments,
+        *,
+        spec: TrainSpec,
+        losses: Mixture,
+        collate: Collate,
+        training: ListDataset,
+        validation: Mapping[str, ListDataset],
+        callbacks: list[TrainerCallback] | None = None,
+    ) -> None:
+        stopping = [EarlyStoppingCallback(spec.patience)] if spec.patience is not None and validation else []
+        super().__init__(network, arguments, train_dataset=training, eval_dataset=dict(validation) or None, callbacks=[*stopping, *(callbacks or [])])
+        self.spec = spec
+        self.losses = losses
+        self.collate = collate
+        self.validation = validation
+        # The loss already is a mean over the step's lists; the Trainer must not divide by a count of items.
+        self.model_accepts_loss_kwargs = False
+
+    def get_train_dataloader(self) -> DataLoader[Any]:
+        """The training batches of an epoch, in an order that (seed, epoch) decide."""
+        sampler = BudgetSampler(self.train_dataset, max_hits=self.spec.max_hits, seed=self.spec.seed)
+        loader = DataLoader(
+            self.train_dataset,
+            batch_sampler=sampler,
+            collate_fn=self.collate,
+            num_workers=self.spec.workers,
+            pin_memory=torch.cuda.is_available(),
+        )
+        return self.accelerator.prepare(loader)
+
+    def compute_loss(self, model: nn.Module, inputs: dict[str, Tensor], return_outputs: bool = False, **_: Any) -> Any:
+        """The mixture's value on one batch of lists."""
+        logits = list_logits(model, inputs)
+        loss = self.losses(logits, inputs["grades"], inputs["mask"], inputs["teacher"])
+        return (loss, logits) if return_outputs else loss
+
+    def evaluate(self, *_: Any, metric_key_prefix: str = "eval", **__: Any) -> dict[str, float]:
+        """NDCG@10 of each validation set, their mean, and NDCG@10 of as many training lists: the gap is over-fitting."""
+        values = {f"{name}_{METRIC}": self.ndcg(dataset) for name, dataset in self.validation.items()}
+        metrics = {f"{metric_key_prefix}_{name}": value for name, value in values.items()}
+        metrics[f"{metric_key_prefix}_{METRIC}"] = sum(values.values()) / len(values)
+        metrics["epoch"] = self.state.epoch or 0.0
+        self.log(metrics)
+        self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
+        return metrics
+
+    @torch.no_grad()
+    def ndcg(self, dataset: ListDataset) -> float:
+        """Mean NDCG@10 (2^grade - 1 gains) over a data set's lists."""
+        self.model.eval()
+        sampler = BudgetSampler(dataset, max_hits=2 * self.spec.max_hits, shuffle=False)
+        loader = DataLoader(dataset, batch_sampler=sampler, collate_fn=self.collate, num_workers=self.spec.workers)
+        values: list[Tensor] = []
+        for batch in loader:
+            on_device = {name: tensor.to(self.args.device) for name, tensor in batch.items()}
+            with self.compute_loss_context_manager():
+                logits = list_logits(self.model, on_device)
+            values.append(list_ndcg(logits.float(), on_device["grades"], on_device["mask"], k=10))
+        self.model.train()
+        return float(torch.cat(values).nanmean())
+
+
+def training_arguments(spec: TrainSpec, output: str, *, validating: bool, report_to: str = "tensorboard") -> TrainingArguments:
+    """The Trainer's own settings for a run."""
+    return TrainingArguments(
+        output_dir=output,
+        num_train_epochs=spec.epochs,
+        max_steps=spec.max_steps,
+        learning_rate=spec.learning_rate,
+        lr_scheduler_type=spec.schedule,
+        warmup_ratio=spec.warmup_ratio,
+        weight_decay=spec.weight_decay,
+        max_grad_norm=spec.max_grad_norm,
+        gradient_accumulation_steps=spec.accumulation,
+        bf16=spec.bf16,
+        # Without it transformers refuses bf16 where there is no accelerator, though the CPU has it.
+        use_cpu=not torch.cuda.is_available(),
+        seed=spec.seed,
+        data_seed=spec.seed,
+        eval_strategy="steps" if validating else "no",
+        eval_steps=spec.eval_steps,
+        save_strategy="steps",
+        save_steps=spec.eval_steps,
+        save_total_limit=2,
+        load_best_model_at_end=validating,
+        metric_for_best_model=METRIC if validating else None,
+        greater_is_better=True if validating else None,
+        logging_steps=max(1, min(50, spec.eval_steps // 4)),
+        report_to=report_to,
+        remove_unused_columns=False,
+        accelerator_config={"even_batches": False, "use_seedable_sampler": False},
+    )
