@@ -14,6 +14,7 @@ from typing import Any
 import ir_measures
 from opensearchpy import OpenSearch
 
+from cluster.errors import ServiceFailed
 from cluster.judgments import JudgedQuery
 
 # 2^grade - 1, the gain of the ranking losses; ESCI's Exact, Substitute, Complement, Irrelevant are grades 3, 2, 1, 0.
@@ -61,7 +62,8 @@ class Summary:
 
 
 def compare(client: OpenSearch, index: str, query: str, body: Body) -> Comparison:
-    """Both pages of one request."""
+    """Both pages of one request, after one that nobody counts: whoever comes first would pay for the cold caches of both."""
+    _page(client, index, body, {"search_pipeline": "_none"})
     return Comparison(query, _page(client, index, body, {"search_pipeline": "_none"}), _page(client, index, body, {}))
 
 
@@ -86,6 +88,13 @@ def summarize(comparisons: Sequence[Comparison], judged: Sequence[JudgedQuery]) 
         statistics.median(each.reranked.wait_ms for each in comparisons),
         sum(each.reranked.applied is False for each in comparisons),
     )
+
+
+def fail_unless_reranked(comparisons: Sequence[Comparison]) -> None:
+    """Raise ServiceFailed where every page came back in first-pass order: the caller would compare a page with itself."""
+    if comparisons and all(each.reranked.applied is not True for each in comparisons):
+        reasons = sorted({each.reranked.reason or "the pipeline does not annotate" for each in comparisons})
+        raise ServiceFailed(f"no page was re-ranked: {', '.join(reasons)}")
 
 
 def mean_ndcg(pages: dict[str, Page], judged: Sequence[JudgedQuery]) -> float:

@@ -29,14 +29,6 @@ class Catalogue:
     judgments: Path | None
 
 
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """What all judged queries gave: figures by the request's shape, and the comparisons of the first shape."""
-
-    summaries: dict[Shape, Summary]
-    comparisons: list[Comparison]
-
-
 def find_catalogue(folder: Path) -> Catalogue:
     """`products.jsonl` and `judgments.json`, either of them with `.gz`; raises InvalidCatalogue where there are no products."""
     products = _first(folder, "products.jsonl", "products.jsonl.gz", "products.csv", "products.csv.gz")
@@ -47,14 +39,16 @@ def find_catalogue(folder: Path) -> Catalogue:
 
 def show_judged(
     client: OpenSearch, index: str, *, judged: Sequence[JudgedQuery], shapes: Sequence[Shape], embedder: Embedder, advance: Advance
-) -> Shown:
-    """Send every judged query in every shape, both ways."""
+) -> tuple[dict[Shape, Summary], list[Comparison]]:
+    """Send every judged query in every shape, both ways: figures by shape, and the comparisons of the first shape."""
+    if not judged:
+        return {}, []
     by_shape: dict[Shape, list[Comparison]] = {}
     for shape in shapes:
         body = partial(client_body, shape, embedder=embedder)
         by_shape[shape] = compare_judged(client, index, judged=judged, body=body, advance=advance)
     summaries = {shape: summarize(comparisons, judged) for shape, comparisons in by_shape.items()}
-    return Shown(summaries, by_shape[shapes[0]])
+    return summaries, by_shape[shapes[0]]
 
 
 def most_changed(comparisons: Sequence[Comparison], judged: Sequence[JudgedQuery], count: int) -> list[Comparison]:

@@ -20,7 +20,8 @@ from cluster.bulk import BulkWriter, Tally
 from cluster.catalogue import BadRow, FieldNames, read_catalogue
 from cluster.embedding import VECTOR_FIELD, Embedder
 from cluster.errors import ClusterError, IndexingFailed
-from cluster.physical import Note, PhysicalIndex, behind, builds_of, set_default_pipeline, write_note
+from cluster.physical import Note, PhysicalIndex, behind, builds_of, write_note
+from cluster.pipelines import inherit
 from sidecar.manifest import file_sha256
 
 
@@ -39,7 +40,7 @@ class Job:
     def source(self) -> str:
         """Identifies what the index is built from: the same text means that the same documents would come out."""
         settings = (sorted(self.names.renamed.items()), self.names.id_field, self.embedder is not None)
-        content = f"{file_sha256(self.file)} {file_sha256(self.mapping)} {settings}"
+        content = f"{self.alias} {file_sha256(self.file)} {file_sha256(self.mapping)} {settings}"
         return hashlib.sha256(content.encode()).hexdigest()[:16]
 
 
@@ -73,17 +74,20 @@ def index_catalogue(client: OpenSearch, job: Job, advance: Callable[[int], None]
         raise IndexingFailed(
             f"no row of {job.file} could be indexed; {job.alias} stays as it was. First: {tally.bad[0] if tally.bad else 'none'}"
         )
-    _finish(client, name, source, live)
-    removed = _switch(client, job, name, live)
+    _go_live(client, job, name, live)
+    # Noted last: a run that ends before is taken up again, and finds nothing left to do.
+    write_note(client, name, Note(source=source, complete=True))
+    removed = _remove(client, [index.name for index in live if index.name != name]) if job.remove_old else ()
     return Outcome(name, tally.indexed, tally.already, tally.left_out, tuple(tally.bad), removed, resumed=bool(begun))
 
 
 def read_mapping(path: Path, *, vectors: bool) -> dict[str, Any]:
     """The body that creates the index; without vectors it needs no k-NN plugin."""
     body: dict[str, Any] = msgspec.json.decode(path.read_bytes())
+    index = body.setdefault("settings", {}).setdefault("index", {})
     if not vectors:
         body["mappings"]["properties"].pop(VECTOR_FIELD, None)
-        body["settings"]["index"].pop("knn", None)
+        index.pop("knn", None)
     return body
 
 
@@ -95,7 +99,8 @@ def _live(client: OpenSearch, alias: str) -> list[PhysicalIndex]:
 
 
 def _create(client: OpenSearch, job: Job, source: str) -> str:
-    name = f"{job.alias}-{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}"
+    now = time.time()
+    name = f"{job.alias}-{time.strftime('%Y%m%d-%H%M%S', time.gmtime(now))}-{int(now % 1 * 1000):03d}"
     body = read_mapping(job.mapping, vectors=job.embedder is not None)
     # Nothing searches the index before it is whole: refreshing it would only make small segments.
     body["settings"]["index"]["refresh_interval"] = "-1"
@@ -104,22 +109,18 @@ def _create(client: OpenSearch, job: Job, source: str) -> str:
     return name
 
 
-def _finish(client: OpenSearch, name: str, source: str, live: list[PhysicalIndex]) -> None:
-    client.indices.put_settings(index=name, body={"index.refresh_interval": None})
+def _go_live(client: OpenSearch, job: Job, name: str, live: list[PhysicalIndex]) -> None:
+    wanted = read_mapping(job.mapping, vectors=False)["settings"]["index"].get("refresh_interval")
+    client.indices.put_settings(index=name, body={"index.refresh_interval": wanted})
     client.indices.refresh(index=name)
-    note = Note(source=source, complete=True)
-    if live and live[0].default_pipeline:
-        before = live[0].note
-        note = Note(source, complete=True, pipeline=before.pipeline, previous_pipeline=before.previous_pipeline)
-        set_default_pipeline(client, name, live[0].default_pipeline)
-    write_note(client, name, note)
-
-
-def _switch(client: OpenSearch, job: Job, name: str, live: list[PhysicalIndex]) -> tuple[str, ...]:
-    old = tuple(index.name for index in live if index.name != name)
-    actions: list[dict[str, Any]] = [{"remove": {"index": index, "alias": job.alias}} for index in old]
+    others = [index for index in live if index.name != name]
+    if others:
+        inherit(client, others[0], name)
+    actions: list[dict[str, Any]] = [{"remove": {"index": index.name, "alias": job.alias}} for index in others]
     client.indices.update_aliases(body={"actions": [*actions, {"add": {"index": name, "alias": job.alias}}]})
-    if not job.remove_old or not old:
-        return ()
-    client.indices.delete(index=",".join(old))
-    return old
+
+
+def _remove(client: OpenSearch, names: list[str]) -> tuple[str, ...]:
+    if names:
+        client.indices.delete(index=",".join(names))
+    return tuple(names)

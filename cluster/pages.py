@@ -17,12 +17,12 @@ def side_by_side(comparison: Comparison, grades: Mapping[str, int] | None = None
     """The first-pass page beside the re-ranked one; with grades (0 to 3, `-` unjudged) where the query is judged."""
     first, second = comparison.first_pass, comparison.reranked
     table = Table(title=f"“{comparison.query}”", title_justify="left", show_lines=False)
-    table.add_column("", justify="right")
+    table.add_column("", justify="right", min_width=2)
     for heading in (f"first pass, {first.wait_ms:.0f} ms", f"{_reranked_heading(second)}, {second.wait_ms:.0f} ms"):
         if grades is not None:
-            table.add_column("grade", justify="center")
-        table.add_column(heading, max_width=_TITLE_WIDTH, no_wrap=True, overflow="ellipsis")
-    table.add_column("moved", justify="right")
+            table.add_column("grade", justify="center", min_width=5)
+        table.add_column(heading, width=_TITLE_WIDTH, no_wrap=True, overflow="ellipsis")
+    table.add_column("moved", justify="right", min_width=5)
     before = {hit.id: rank for rank, hit in enumerate(first.hits)}
     for rank, (left, right) in enumerate(zip_longest(first.hits, second.hits)):
         moved = _moved(before.get(right.id), rank) if right else ""

@@ -1,6 +1,6 @@
 """The indices behind an alias: which one is live, which one is being built, and what we noted on them.
 
-Invariant: what the commands remember of an index lies in its own mapping's `_meta`, under one key, so it survives this machine.
+Invariant: notes lie in the mapping's `_meta` of indices that we built, and of no others: `_meta` cannot be taken away again.
 """
 
 from __future__ import annotations
@@ -17,12 +17,10 @@ _KEY = "rerank"
 
 
 class Note(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What the commands noted on an index: what it was built from, whether it is whole, and its pipeline before ours."""
+    """What the commands noted on an index that they built: what it was built from and whether it is whole."""
 
     source: str = ""
     complete: bool = False
-    pipeline: str = ""
-    previous_pipeline: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +43,8 @@ def builds_of(client: OpenSearch, alias: str) -> list[PhysicalIndex]:
 
 
 def write_note(client: OpenSearch, index: str, note: Note) -> None:
-    """Replace our note on an index and leave what others wrote into `_meta` alone; an empty note leaves no trace."""
-    mapping = client.indices.get_mapping(index=index)[index]["mappings"]
-    meta = {key: value for key, value in mapping.get("_meta", {}).items() if key != _KEY}
-    if note != Note():
-        meta[_KEY] = msgspec.to_builtins(note)
-    client.indices.put_mapping(index=index, body={"_meta": meta})
+    """Replace our note on an index that we built."""
+    client.indices.put_mapping(index=index, body={"_meta": {_KEY: msgspec.to_builtins(note)}})
 
 
 def set_default_pipeline(client: OpenSearch, index: str, pipeline: str) -> None:

@@ -1,5 +1,6 @@
 """Search pipelines: switched on for an index, shown, and switched off so that the index is what it was.
 
+What was the default before lies in our pipeline's description: it survives this machine and is gone without a trace with it.
 Invariant: `off` undoes `put` exactly: the index's own default pipeline is back, and a pipeline that another index still
 names is not deleted, because every search on that index would fail.
 """
@@ -16,9 +17,11 @@ from opensearchpy import OpenSearch
 from opensearchpy.exceptions import NotFoundError
 
 from cluster.errors import ClusterError
-from cluster.physical import PhysicalIndex, behind, set_default_pipeline, write_note
+from cluster.physical import PhysicalIndex, behind, set_default_pipeline
 
 Body = dict[str, Any]
+NO_PIPELINE = "_none"
+_BEFORE = " | defaults before: "
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +36,7 @@ class Switched:
 def read_pipeline(path: Path, overrides: Mapping[str, Any] | None = None) -> Body:
     """A pipeline definition from a file, with settings of `sidecar_rerank` replaced."""
     body: Body = msgspec.json.decode(path.read_bytes())
-    for processor in body["response_processors"]:
+    for processor in body.get("response_processors", []):
         if "sidecar_rerank" in processor:
             processor["sidecar_rerank"].update(overrides or {})
     return body
@@ -42,37 +45,63 @@ def read_pipeline(path: Path, overrides: Mapping[str, Any] | None = None) -> Bod
 def put(client: OpenSearch, index: str, pipeline: str, body: Body) -> Switched:
     """Store the pipeline and make it the default of every index behind the name."""
     indices = _existing(client, index)
-    client.transport.perform_request("PUT", f"/_search/pipeline/{pipeline}", body=body)
+    before = _defaults_before(_definition(client, pipeline))
+    before |= {physical.name: physical.default_pipeline for physical in indices if physical.default_pipeline != pipeline}
+    _store(client, pipeline, body, before)
     for physical in indices:
-        if physical.default_pipeline != pipeline:
-            note = msgspec.structs.replace(physical.note, pipeline=pipeline, previous_pipeline=physical.default_pipeline)
-            write_note(client, physical.name, note)
-            set_default_pipeline(client, physical.name, pipeline)
+        set_default_pipeline(client, physical.name, pipeline)
     return Switched(pipeline, tuple(physical.name for physical in indices))
+
+
+def inherit(client: OpenSearch, old: PhysicalIndex, new: str) -> None:
+    """Give an index that takes another's place the same default pipeline, and the same one to go back to."""
+    if not old.default_pipeline:
+        return
+    body = _definition(client, old.default_pipeline)
+    before = _defaults_before(body)
+    if old.name in before:
+        _store(client, old.default_pipeline, body, before | {new: before[old.name]})
+    set_default_pipeline(client, new, old.default_pipeline)
 
 
 def get(client: OpenSearch, index: str) -> dict[str, Body]:
     """The default pipelines of the indices behind a name, by pipeline name."""
-    names = sorted({physical.default_pipeline for physical in _existing(client, index) if physical.default_pipeline})
-    found: dict[str, Body] = {}
-    for name in names:
-        if name != "_none":
-            found |= client.transport.perform_request("GET", f"/_search/pipeline/{name}")
-    return found
+    names = sorted({physical.default_pipeline for physical in _existing(client, index)} - {"", NO_PIPELINE})
+    return {name: _definition(client, name) for name in names}
 
 
 def off(client: OpenSearch, index: str) -> Switched | None:
     """Give the indices behind a name their own default back and delete our pipeline; None where it was not on."""
-    ours = [physical for physical in _existing(client, index) if physical.note.pipeline]
-    if not ours:
-        return None
-    pipeline = ours[0].note.pipeline
-    for physical in ours:
-        if physical.default_pipeline == pipeline:
-            set_default_pipeline(client, physical.name, physical.note.previous_pipeline)
-        write_note(client, physical.name, msgspec.structs.replace(physical.note, pipeline="", previous_pipeline=""))
-    deleted = not _in_use(client, pipeline) and _delete(client, pipeline)
-    return Switched(pipeline, tuple(physical.name for physical in ours), deleted)
+    for pipeline in sorted({physical.default_pipeline for physical in _existing(client, index)}):
+        before = _defaults_before(_definition(client, pipeline))
+        ours = [each.name for each in behind(client, index) if each.default_pipeline == pipeline and each.name in before]
+        for name in ours:
+            set_default_pipeline(client, name, before[name])
+        if ours:
+            return Switched(pipeline, tuple(ours), deleted=not _in_use(client, pipeline) and _delete(client, pipeline))
+    return None
+
+
+def _definition(client: OpenSearch, pipeline: str) -> Body:
+    """The body of a pipeline; empty where there is none of this name."""
+    if pipeline in {"", NO_PIPELINE}:
+        return {}
+    try:
+        body: Body = client.transport.perform_request("GET", f"/_search/pipeline/{pipeline}")[pipeline]
+    except NotFoundError:
+        return {}
+    return body
+
+
+def _store(client: OpenSearch, pipeline: str, body: Body, before: Mapping[str, str]) -> None:
+    text = body.get("description", "").split(_BEFORE)[0]
+    description = f"{text}{_BEFORE}{msgspec.json.encode(before).decode()}"
+    client.transport.perform_request("PUT", f"/_search/pipeline/{pipeline}", body={**body, "description": description})
+
+
+def _defaults_before(body: Body) -> dict[str, str]:
+    _, _, noted = body.get("description", "").partition(_BEFORE)
+    return msgspec.json.decode(noted, type=dict[str, str]) if noted else {}
 
 
 def _existing(client: OpenSearch, index: str) -> list[PhysicalIndex]:

@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import click
 from opensearchpy import OpenSearch
-from rich.console import Console
 
 from cluster import pipelines
 from cluster.catalogue import FieldNames, count_rows
-from cluster.connection import connect
-from cluster.demo import Catalogue, Shown, find_catalogue, most_changed, show_judged
+from cluster.compare import Comparison, Summary, compare, fail_unless_reranked
+from cluster.connection import connected
+from cluster.demo import Catalogue, find_catalogue, most_changed, show_judged
 from cluster.embedding import SidecarEmbedder
 from cluster.indexing import Job, index_catalogue
 from cluster.judgments import JudgedQuery, read_judgments
 from cluster.pages import figures, not_applied, side_by_side
-from cluster.queries import Shape
+from cluster.queries import Shape, match
 from cluster.workspace import CHECKOUT
 from scripts.index import mapping_file
-from scripts.output import json_option, notes, print_json, progress_bar
+from scripts.output import json_option, notes, pages_console, print_json, progress_bar
 from scripts.pipelines import definition_file
 from scripts.up import port_option, sidecar_port_option, start
 
@@ -37,12 +37,24 @@ _KINDS = ("products", "content")
 )
 @click.option("--kind", type=click.Choice(_KINDS), default=_KINDS[0], show_default=True, help="Which mapping and pipeline.")
 @click.option("--pages", default=3, show_default=True, help="How many pages to print: those whose NDCG@10 changed most.")
+@click.option("--query", "queries", multiple=True, help="Print this query's pages as well; repeatable.")
 @click.option("--deadline-ms", default=200, show_default=True, help="The pipeline's total deadline. Too large: slow pages.")
 @click.option("--no-vectors", is_flag=True, help="Index without vectors, send no knn queries.")
 @port_option
 @sidecar_port_option
 @json_option
-def command(*, data: Path, kind: str, pages: int, deadline_ms: int, no_vectors: bool, port: int, sidecar_port: int, as_json: bool) -> None:
+def command(
+    *,
+    data: Path,
+    kind: str,
+    pages: int,
+    queries: tuple[str, ...],
+    deadline_ms: int,
+    no_vectors: bool,
+    port: int,
+    sidecar_port: int,
+    as_json: bool,
+) -> None:
     """Show the whole path on this machine and leave it running.
 
     Starts OpenSearch and the sidecar, indexes a catalogue, makes the re-ranking pipeline the index's default, sends ordinary
@@ -54,19 +66,25 @@ def command(*, data: Path, kind: str, pages: int, deadline_ms: int, no_vectors: 
     catalogue = find_catalogue(data)
     judged = read_judgments(catalogue.judgments) if catalogue.judgments else []
     node, service = start(port, sidecar_port)
-    client, embedder = connect(node.url), SidecarEmbedder(service.url)
+    embedder = SidecarEmbedder(service.url)
     index = _alias(data)
-    _index(client, catalogue, index, kind, None if no_vectors else embedder)
     body = pipelines.read_pipeline(definition_file(kind), {"url": service.url, "deadline_ms": deadline_ms})
-    switched = pipelines.put(client, index, f"rerank-{index}", body)
-    notes.print(f"{switched.pipeline} is the default pipeline of {index}: the queries below do not mention it")
-    shown = _send(client, index, judged, embedder, with_vectors=not no_vectors)
+    with connected(node.url) as client:
+        _index(client, catalogue, index, kind, None if no_vectors else embedder)
+        switched = pipelines.put(client, index, f"rerank-{index}", body)
+        notes.print(f"{switched.pipeline} is the default pipeline of {index}: the queries below do not mention it")
+        shapes: list[Shape] = ["match"] if no_vectors else ["match", "hybrid"]
+        with progress_bar("sending queries both ways", len(judged) * len(shapes)) as advance:
+            summaries, comparisons = show_judged(client, index, judged=judged, shapes=shapes, embedder=embedder, advance=advance)
+        asked = [compare(client, index, query, match(query)) for query in queries]
     if as_json:
-        print_json({"node": node, "sidecar": service, "index": index, "summaries": shown.summaries})
+        print_json({"node": node, "sidecar": service, "index": index, "summaries": summaries})
     else:
-        _print(shown, judged, pages)
+        _print(asked, most_changed(comparisons, judged, pages), judged)
+        _print_figures(summaries, catalogue)
         click.echo(f"\nLeft running: OpenSearch at {node.url}, the sidecar at {service.url}. Stop both: make down")
         click.echo(f'Your own query: rerank search "..." --index {index} --url {node.url} --sidecar {service.url}')
+    fail_unless_reranked([*asked, *comparisons])
 
 
 def _alias(data: Path) -> str:
@@ -82,18 +100,22 @@ def _index(client: OpenSearch, catalogue: Catalogue, index: str, kind: str, embe
     notes.print(f"{index} -> {outcome.index}: {done}")
 
 
-def _send(client: OpenSearch, index: str, judged: Sequence[JudgedQuery], embedder: SidecarEmbedder, *, with_vectors: bool) -> Shown:
-    shapes: list[Shape] = ["match", "hybrid"] if with_vectors else ["match"]
-    with progress_bar("sending queries both ways", len(judged) * len(shapes)) as advance:
-        return show_judged(client, index, judged=judged, shapes=shapes, embedder=embedder, advance=advance)
-
-
-def _print(shown: Shown, judged: Sequence[JudgedQuery], pages: int) -> None:
-    console = Console()
+def _print(asked: Sequence[Comparison], changed: Sequence[Comparison], judged: Sequence[JudgedQuery]) -> None:
+    console = pages_console()
     grades = {query.text: query.grades for query in judged}
-    console.print(f"The {pages} pages whose NDCG@10 changed most, for better or worse (request: match):\n")
-    for comparison in most_changed(shown.comparisons, judged, pages):
+    for comparison in asked:
+        console.print(side_by_side(comparison, grades.get(comparison.query)))
+    if changed:
+        console.print(f"The {len(changed)} pages whose NDCG@10 changed most, for better or worse (request: match)\n")
+    for comparison in changed:
         console.print(side_by_side(comparison, grades[comparison.query]))
-    console.print(figures(shown.summaries))
-    if sentence := not_applied(list(shown.summaries.values())):
-        console.print(f"[bold]{sentence}[/bold]: see {'`rerank node status`'} and the sidecar's log")
+
+
+def _print_figures(summaries: Mapping[Shape, Summary], catalogue: Catalogue) -> None:
+    if not summaries:
+        click.echo(f"{catalogue.products.parent} has no judgments.json: no figures. Ask with --query")
+        return
+    console = pages_console()
+    console.print(figures(summaries))
+    if sentence := not_applied(list(summaries.values())):
+        console.print(sentence, style="bold")

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from cluster.catalogue import FieldNames, count_rows
-from cluster.connection import connect
+from cluster.connection import connected
 from cluster.embedding import SidecarEmbedder
 from cluster.errors import EXIT_ROWS_LEFT_OUT
 from cluster.indexing import Job, Outcome, index_catalogue
@@ -61,8 +61,7 @@ def command(
     """
     embedder = None if no_vectors else SidecarEmbedder(sidecar)
     job = Job(file, index, mapping_file(mapping), FieldNames(renamed, id_field), embedder, remove_old, rebuild)
-    client = connect(url)
-    with progress_bar(f"indexing {file.name}", count_rows(file)) as advance:
+    with connected(url) as client, progress_bar(f"indexing {file.name}", count_rows(file)) as advance:
         outcome = index_catalogue(client, job, advance)
     _show(outcome, index, without_vectors=no_vectors, as_json=as_json)
     if outcome.left_out:

@@ -17,7 +17,16 @@ url_option = click.option(
 index_option = click.option("--index", default="products", show_default=True, help="Alias or index.")
 
 # Progress and warnings go beside the result, so that a pipe gets the result alone.
-notes = Console(stderr=True, highlight=False)
+notes = Console(stderr=True, highlight=False, soft_wrap=True)
+
+# Two pages need room; a file or a pipe has no width of its own.
+_PIPE_WIDTH = 150
+
+
+def pages_console() -> Console:
+    """A console for two pages side by side on standard output."""
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(highlight=False, width=_PIPE_WIDTH)
 
 
 def print_json(value: object) -> None:
@@ -27,8 +36,16 @@ def print_json(value: object) -> None:
 
 @contextmanager
 def progress_bar(label: str, total: int) -> Iterator[Callable[[int], None]]:
-    """A bar with rate and remaining time; yields the function that moves it."""
+    """A bar with rate and remaining time, shown from the first step on; yields the function that moves it."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=notes) as progress:
-        task = progress.add_task(label, total=total)
-        yield lambda done: progress.advance(task, done)
+    progress = Progress(*columns, console=notes)
+    task = progress.add_task(label, total=total)
+
+    def advance(done: int) -> None:
+        progress.start()
+        progress.advance(task, done)
+
+    try:
+        yield advance
+    finally:
+        progress.stop()

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import click
 
 from cluster import pipelines
-from cluster.connection import connect
+from cluster.connection import connected
 from cluster.workspace import CHECKOUT
 from scripts.output import index_option, json_option, print_json, url_option
 
@@ -49,7 +48,8 @@ def put(
     """
     overrides = {"url": list(sidecar) or None, "deadline_ms": deadline_ms, "profile": profile}
     body = pipelines.read_pipeline(definition_file(definition), {key: value for key, value in overrides.items() if value is not None})
-    switched = pipelines.put(connect(url), index, pipeline or f"rerank-{index}", body)
+    with connected(url) as client:
+        switched = pipelines.put(client, index, pipeline or f"rerank-{index}", body)
     if as_json:
         print_json(switched)
     else:
@@ -65,8 +65,8 @@ def get(index: str, url: str) -> None:
     \b
     Example: rerank pipelines get --index products
     """
-    found: dict[str, dict[str, Any]] = pipelines.get(connect(url), index)
-    print_json(found)
+    with connected(url) as client:
+        print_json(pipelines.get(client, index))
 
 
 @command.command()
@@ -79,7 +79,8 @@ def off(index: str, url: str, as_json: bool) -> None:
     \b
     Example: rerank pipelines off --index products
     """
-    switched = pipelines.off(connect(url), index)
+    with connected(url) as client:
+        switched = pipelines.off(client, index)
     if as_json:
         print_json(switched)
     elif switched is None:

@@ -5,15 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
-from rich.console import Console
 
 from cluster.compare import compare
-from cluster.connection import connect
+from cluster.connection import connected
 from cluster.embedding import Embedder, SidecarEmbedder
 from cluster.judgments import read_judgments
 from cluster.pages import side_by_side
 from cluster.queries import SHAPES, Shape, client_body
-from scripts.output import index_option, json_option, print_json, url_option
+from scripts.output import index_option, json_option, pages_console, print_json, url_option
 
 
 @click.command()
@@ -34,9 +33,10 @@ def command(*, query: str, index: str, url: str, shape: Shape, size: int, sideca
     Example: rerank search "usb c charger without cable" --index products --shape hybrid
     """
     embedder: Embedder = SidecarEmbedder(sidecar)
-    comparison = compare(connect(url), index, query, client_body(shape, query, embedder=embedder, size=size))
+    with connected(url) as client:
+        comparison = compare(client, index, query, client_body(shape, query, embedder=embedder, size=size))
     if as_json:
         print_json(comparison)
         return
     judged = {each.text: each.grades for each in read_judgments(judgments)} if judgments else {}
-    Console().print(side_by_side(comparison, judged.get(query)))
+    pages_console().print(side_by_side(comparison, judged.get(query)))
