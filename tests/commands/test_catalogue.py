@@ -1,0 +1,118 @@
+"""Catalogue files: every row becomes a document or is named by file and line."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+
+import pytest
+
+from cluster.catalogue import BadRow, Document, FieldNames, count_rows, read_catalogue
+from cluster.errors import InvalidCatalogue
+
+
+def rows(path: Path, names: FieldNames | None = None) -> list[Document | BadRow]:
+    return list(read_catalogue(path, names or FieldNames()))
+
+
+def written(path: Path, text: str) -> Path:
+    path.write_text(text)
+    return path
+
+
+def test_a_json_line_becomes_a_document_with_its_line_number(tmp_path: Path) -> None:
+    path = written(tmp_path / "a.jsonl", '{"id": "p1", "title": "Kettle"}\n\n{"id": "p2", "title": "Toaster"}\n')
+
+    assert rows(path) == [
+        Document("p1", {"id": "p1", "title": "Kettle"}, 1),
+        Document("p2", {"id": "p2", "title": "Toaster"}, 3),
+    ]
+
+
+def test_the_metadata_id_names_the_document_and_is_no_part_of_its_body(tmp_path: Path) -> None:
+    path = written(tmp_path / "a.jsonl", '{"_id": 7, "title": "Kettle", "brand": null}\n')
+
+    assert rows(path) == [Document("7", {"title": "Kettle"}, 1)]
+
+
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        pytest.param("{", "not a JSON object", id="broken JSON"),
+        pytest.param("[1]", "not a JSON object", id="not an object"),
+        pytest.param('{"title": "Kettle"}', "no id", id="no id"),
+        pytest.param('{"id": "", "title": "Kettle"}', "no id", id="empty id"),
+        pytest.param('{"id": 1.5}', "id must be a text or a whole number", id="an id that is a fraction"),
+        pytest.param('{"id": true}', "id must be a text or a whole number", id="an id that is a truth value"),
+    ],
+)
+def test_a_bad_json_row_is_named_by_its_line_and_the_next_is_read(tmp_path: Path, row: str, reason: str) -> None:
+    path = written(tmp_path / "a.jsonl", f'{row}\n{{"id": "p2"}}\n')
+
+    bad, good = rows(path)
+
+    assert isinstance(bad, BadRow)
+    assert str(bad).startswith(f"{path}:1: {reason}")
+    assert good == Document("p2", {"id": "p2"}, 2)
+
+
+def test_a_gzipped_file_reads_like_a_plain_one(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl.gz"
+    path.write_bytes(gzip.compress(b'{"id": "p1"}\n'))
+
+    assert rows(path) == [Document("p1", {"id": "p1"}, 1)]
+
+
+def test_csv_columns_become_fields_and_empty_cells_are_left_out(tmp_path: Path) -> None:
+    path = written(tmp_path / "a.csv", 'id,title,price\np1,"Kettle, 1.7 l",29.90\np2,Toaster,\n')
+
+    assert rows(path) == [
+        Document("p1", {"id": "p1", "title": "Kettle, 1.7 l", "price": "29.90"}, 2),
+        Document("p2", {"id": "p2", "title": "Toaster"}, 3),
+    ]
+
+
+def test_a_csv_row_is_named_by_the_line_that_it_starts_on(tmp_path: Path) -> None:
+    path = written(tmp_path / "a.csv", 'id,title\np1,"two\nlines"\np2,x,y\n')
+
+    assert rows(path)[1] == BadRow(path, 4, "3 cells under 2 columns")
+
+
+def test_tab_separated_files_are_read_by_their_name(tmp_path: Path) -> None:
+    path = written(tmp_path / "a.tsv", "id\ttitle\np1\tKettle\n")
+
+    assert rows(path) == [Document("p1", {"id": "p1", "title": "Kettle"}, 2)]
+
+
+def test_names_of_public_catalogues_are_recognised_unless_our_name_is_there(tmp_path: Path) -> None:
+    path = written(
+        tmp_path / "a.jsonl", '{"id": "p1", "bullet_points": "steel"}\n{"id": "p2", "bullet_points": "x", "attributes": ["y"]}\n'
+    )
+
+    assert rows(path) == [
+        Document("p1", {"id": "p1", "attributes": "steel"}, 1),
+        Document("p2", {"id": "p2", "bullet_points": "x", "attributes": ["y"]}, 2),
+    ]
+
+
+def test_chosen_names_go_before_recognised_ones(tmp_path: Path) -> None:
+    path = written(tmp_path / "a.jsonl", '{"sku": "p1", "name": "short", "long_name": "long"}\n')
+
+    names = FieldNames({"long_name": "title", "name": "label"}, id_field="sku")
+
+    assert rows(path, names) == [Document("p1", {"sku": "p1", "label": "short", "title": "long"}, 1)]
+
+
+def test_a_file_of_another_kind_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InvalidCatalogue, match=r"\.jsonl"):
+        rows(written(tmp_path / "a.xlsx", ""))
+
+
+def test_a_table_without_column_names_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InvalidCatalogue, match="must name the columns"):
+        rows(written(tmp_path / "a.csv", ""))
+
+
+def test_rows_are_counted_without_blank_lines_and_header(tmp_path: Path) -> None:
+    assert count_rows(written(tmp_path / "a.jsonl", '{"id": 1}\n\n{"id": 2}\n')) == 2
+    assert count_rows(written(tmp_path / "a.csv", "id\n1\n2\n3\n")) == 3

@@ -1,0 +1,71 @@
+"""The door to the commands."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from cluster.ports import free_port
+from scripts.cli import COMMANDS, main
+
+
+def leaves(command: click.Command, path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
+    """The paths of all commands below this one, groups included."""
+    if not isinstance(command, click.Group):
+        return [path]
+    context = click.Context(command)
+    return [path, *(leaf for name in command.list_commands(context) for leaf in _below(command, context, name, path))]
+
+
+def _below(group: click.Group, context: click.Context, name: str, path: tuple[str, ...]) -> list[tuple[str, ...]]:
+    command = group.get_command(context, name)
+    assert command is not None
+    return leaves(command, (*path, name))
+
+
+@pytest.mark.parametrize("path", [pytest.param(path, id=" ".join(path)) for path in leaves(main) if path])
+def test_every_command_has_help_with_an_example(path: tuple[str, ...]) -> None:
+    result = CliRunner().invoke(main, [*path, "--help"])
+
+    assert result.exit_code == 0
+    assert "Example: rerank " in result.output
+
+
+def test_the_help_lists_every_command() -> None:
+    output = CliRunner().invoke(main, ["--help"]).output
+
+    assert all(name in output for name in COMMANDS)
+
+
+def test_the_help_imports_no_command() -> None:
+    program = "import sys, scripts.cli; scripts.cli.main(['--help'], standalone_mode=False); print(sorted(sys.modules))"
+
+    modules = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+
+    assert "'torch'" not in modules
+    assert "'opensearchpy'" not in modules
+    assert "'scripts.demo'" not in modules
+
+
+def test_a_cluster_that_does_not_answer_ends_with_its_own_exit_code() -> None:
+    url = f"http://127.0.0.1:{free_port()}"
+
+    result = CliRunner().invoke(main, ["pipelines", "get", "--url", url])
+
+    assert result.exit_code == 4
+    assert f"no OpenSearch answers at {url}" in result.output
+
+
+def test_an_unknown_mapping_is_wrong_usage_and_names_the_known_ones() -> None:
+    result = CliRunner().invoke(main, ["index", __file__, "--mapping", "nothing"])
+
+    assert result.exit_code == 2
+    assert "content, products" in result.output
+
+
+def test_a_field_without_a_source_is_wrong_usage() -> None:
+    assert CliRunner().invoke(main, ["index", __file__, "--field", "title"]).exit_code == 2

@@ -1,0 +1,45 @@
+"""The shipped mappings and pipelines."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from cluster.embedding import DIMENSION, VECTOR_FIELD
+from cluster.indexing import read_mapping
+from cluster.pipelines import read_pipeline
+from cluster.workspace import CHECKOUT
+
+MAPPINGS = sorted((CHECKOUT / "mappings").glob("*.json"))
+PIPELINES = sorted((CHECKOUT / "opensearch" / "pipelines").glob("*.json"))
+
+
+@pytest.mark.parametrize("path", MAPPINGS, ids=lambda path: path.stem)
+def test_a_mapping_keeps_vectors_of_the_embedders_size_out_of_the_source(path: Path) -> None:
+    mappings = read_mapping(path, vectors=True)["mappings"]
+
+    assert mappings["properties"][VECTOR_FIELD]["dimension"] == DIMENSION
+    assert mappings["_source"]["excludes"] == [VECTOR_FIELD]
+
+
+@pytest.mark.parametrize("path", MAPPINGS, ids=lambda path: path.stem)
+def test_without_vectors_a_mapping_needs_no_knn_plugin(path: Path) -> None:
+    assert "knn" not in msgspec.json.encode(read_mapping(path, vectors=False)).decode()
+
+
+@pytest.mark.parametrize("path", PIPELINES, ids=lambda path: path.stem)
+def test_a_pipeline_reads_fields_that_its_mapping_has(path: Path) -> None:
+    fields = read_pipeline(path)["request_processors"][0]["rerank_window"]["fields"]
+    mapping = read_mapping(CHECKOUT / "mappings" / path.name, vectors=True)
+
+    assert set(fields.values()) <= set(mapping["mappings"]["properties"])
+
+
+def test_settings_of_the_sidecar_can_be_replaced_and_the_others_stay() -> None:
+    body = read_pipeline(CHECKOUT / "opensearch" / "pipelines" / "products.json", {"deadline_ms": 50})
+
+    (processor,) = body["response_processors"]
+    assert processor["sidecar_rerank"]["deadline_ms"] == 50
+    assert processor["sidecar_rerank"]["url"] == "http://127.0.0.1:8080"
