@@ -1,0 +1,124 @@
+package io.github.rerank.sidecar;
+
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import org.opensearch.action.search.SearchResponse;
+import org.opensearch.search.SearchExtBuilder;
+import org.opensearch.search.SearchHit;
+import org.opensearch.search.SearchHits;
+import org.opensearch.search.aggregations.InternalAggregations;
+import org.opensearch.search.internal.InternalSearchResponse;
+import org.opensearch.search.profile.ProfileShardResult;
+import org.opensearch.search.profile.SearchProfileShardResults;
+
+/**
+ * The one way out of a widened search. Whether the window was re-ordered or not, the hits are cut to the client's page,
+ * {@code _source} is brought back to what the client asked for, and everything else of the response is kept.
+ */
+final class FinishStep {
+    private final SearchResponse response;
+    private final Ticket.Widened ticket;
+
+    FinishStep(SearchResponse response, Ticket.Widened ticket) {
+        this.response = response;
+        this.ticket = ticket;
+    }
+
+    /** The page of the same search without the pipeline. */
+    SearchResponse firstPass(long addedMs, RerankAnnotation annotation) throws IOException {
+        return page(response.getHits().getHits(), response.getHits().getMaxScore(), addedMs, annotation);
+    }
+
+    SearchResponse reRanked(Ranking ranking, long addedMs, RerankAnnotation annotation) throws IOException {
+        return page(reordered(ranking), ranking.best(), addedMs, annotation);
+    }
+
+    /**
+     * Hits behind the window keep their order and their distances; all are moved by one amount so that the scores of the page
+     * go on falling where the window ends.
+     */
+    private SearchHit[] reordered(Ranking ranking) {
+        SearchHit[] hits = response.getHits().getHits();
+        int window = ranking.order().length;
+        SearchHit[] reordered = hits.clone();
+        double shift = ranking.worst() - (double) hits[window - 1].getScore();
+        for (int i = window; i < hits.length; i++) {
+            double moved = hits[i].getScore() + shift;
+            hits[i].score(Double.isFinite(moved) ? (float) moved : ranking.worst());
+        }
+        for (int rank = 0; rank < window; rank++) {
+            int position = ranking.order()[rank];
+            reordered[rank] = hits[position];
+            reordered[rank].score(ranking.scores()[position]);
+        }
+        return reordered;
+    }
+
+    private SearchResponse page(SearchHit[] hits, float maxScore, long addedMs, RerankAnnotation annotation) throws IOException {
+        SearchHit[] page = ticket.page().slice(hits);
+        for (SearchHit hit : page) {
+            ticket.source().restore(hit);
+        }
+        SearchHits old = response.getHits();
+        SearchHits cut = new SearchHits(
+            page,
+            old.getTotalHits(),
+            maxScore,
+            old.getSortFields(),
+            old.getCollapseField(),
+            old.getCollapseValues()
+        );
+        return rebuilt(response, cut, ticket.profiled(), addedMs, annotation);
+    }
+
+    /** The same response with an annotation, for a search that was left alone. */
+    static SearchResponse annotated(SearchResponse response, boolean profiled, RerankAnnotation annotation) {
+        return rebuilt(response, response.getHits(), profiled, 0, annotation);
+    }
+
+    private static SearchResponse rebuilt(
+        SearchResponse old,
+        SearchHits hits,
+        boolean profiled,
+        long addedMs,
+        RerankAnnotation annotation
+    ) {
+        InternalSearchResponse sections = new InternalSearchResponse(
+            hits,
+            (InternalAggregations) old.getAggregations(),
+            old.getSuggest(),
+            profiled ? profile(old.getProfileResults()) : null,
+            old.isTimedOut(),
+            old.isTerminatedEarly(),
+            old.getNumReducePhases(),
+            exts(old, annotation),
+            old.getInternalResponse().getProcessorResult()
+        );
+        return new SearchResponse(
+            sections,
+            old.getScrollId(),
+            old.getTotalShards(),
+            old.getSuccessfulShards(),
+            old.getSkippedShards(),
+            old.getTook().millis() + addedMs,
+            old.getPhaseTook(),
+            old.getShardFailures(),
+            old.getClusters(),
+            old.pointInTimeId()
+        );
+    }
+
+    private static SearchProfileShardResults profile(Map<String, ProfileShardResult> results) {
+        return new SearchProfileShardResults(results);
+    }
+
+    private static List<SearchExtBuilder> exts(SearchResponse old, RerankAnnotation annotation) {
+        List<SearchExtBuilder> exts = new ArrayList<>(old.getInternalResponse().getSearchExtBuilders());
+        if (annotation != null) {
+            exts.add(annotation);
+        }
+        return exts;
+    }
+}

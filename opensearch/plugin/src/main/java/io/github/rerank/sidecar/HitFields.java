@@ -1,0 +1,146 @@
+package io.github.rerank.sidecar;
+
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.opensearch.common.xcontent.XContentHelper;
+import org.opensearch.core.common.bytes.BytesReference;
+import org.opensearch.core.xcontent.DeprecationHandler;
+import org.opensearch.core.xcontent.NamedXContentRegistry;
+import org.opensearch.core.xcontent.XContentParser;
+
+/**
+ * Reads the model's roles out of {@code _source} in one pass over the tokens; everything else, vectors above all, is skipped
+ * without being materialised. Objects, arrays of objects and dotted keys all lead to the same path.
+ */
+final class HitFields {
+    private final Node root = new Node();
+    private final int maxChars;
+
+    HitFields(Map<String, String> fields, int maxChars) {
+        this.maxChars = maxChars;
+        fields.forEach((role, path) -> root.grow(path).roles.add(role));
+    }
+
+    /** Role to text, number, or list of texts; empty roles are left out. */
+    Map<String, Object> read(BytesReference source) throws IOException {
+        Reading reading = new Reading();
+        try (XContentParser parser = parser(source)) {
+            if (parser.nextToken() == XContentParser.Token.START_OBJECT) {
+                object(parser, root, reading);
+            }
+        }
+        return reading.fields();
+    }
+
+    private static XContentParser parser(BytesReference source) throws IOException {
+        return XContentHelper.createParser(
+            NamedXContentRegistry.EMPTY,
+            DeprecationHandler.IGNORE_DEPRECATIONS,
+            source,
+            SourceFormat.of(source)
+        );
+    }
+
+    private void object(XContentParser parser, Node node, Reading reading) throws IOException {
+        while (parser.nextToken() != XContentParser.Token.END_OBJECT) {
+            Node child = node.step(parser.currentName());
+            parser.nextToken();
+            if (child == null) {
+                parser.skipChildren();
+            } else {
+                value(parser, child, reading);
+            }
+        }
+    }
+
+    private void value(XContentParser parser, Node node, Reading reading) throws IOException {
+        switch (parser.currentToken()) {
+            case START_OBJECT -> object(parser, node, reading);
+            case START_ARRAY -> {
+                while (parser.nextToken() != XContentParser.Token.END_ARRAY) {
+                    value(parser, node, reading);
+                }
+            }
+            case VALUE_NUMBER -> reading.add(node.roles, parser.text(), parser.numberValue());
+            case VALUE_STRING, VALUE_BOOLEAN -> reading.add(node.roles, parser.text(), null);
+            default -> { }
+        }
+    }
+
+    /** One name of a path; roles sit where a path ends. */
+    private static final class Node {
+        private final Map<String, Node> children = new HashMap<>();
+        private final List<String> roles = new ArrayList<>();
+
+        Node grow(String path) {
+            Node node = this;
+            for (String name : path.split("\\.")) {
+                node = node.children.computeIfAbsent(name, unused -> new Node());
+            }
+            return node;
+        }
+
+        Node step(String key) {
+            Node child = children.get(key);
+            if (child != null || key.indexOf('.') < 0) {
+                return child;
+            }
+            Node node = this;
+            for (String name : key.split("\\.")) {
+                node = node.children.get(name);
+                if (node == null) {
+                    return null;
+                }
+            }
+            return node;
+        }
+    }
+
+    /** The values of one hit, by role, each role under its own budget of characters. */
+    private final class Reading {
+        private final Map<String, Values> byRole = new LinkedHashMap<>();
+
+        void add(List<String> roles, String text, Number number) {
+            String words = text.strip();
+            if (words.isEmpty() == false) {
+                roles.forEach(role -> byRole.computeIfAbsent(role, unused -> new Values(maxChars)).add(words, number));
+            }
+        }
+
+        Map<String, Object> fields() {
+            Map<String, Object> fields = new LinkedHashMap<>();
+            byRole.forEach((role, values) -> fields.put(role, values.shape()));
+            return fields;
+        }
+    }
+
+    private static final class Values {
+        private final List<String> texts = new ArrayList<>(1);
+        private Number number;
+        private int budget;
+
+        Values(int budget) {
+            this.budget = budget;
+        }
+
+        void add(String text, Number asNumber) {
+            if (budget > 0) {
+                String kept = Texts.cut(text, budget);
+                texts.add(kept);
+                budget -= text.length();
+                number = asNumber;
+            }
+        }
+
+        Object shape() {
+            if (texts.size() > 1) {
+                return texts;
+            }
+            return number == null ? texts.get(0) : number;
+        }
+    }
+}

@@ -1,0 +1,45 @@
+package io.github.rerank.sidecar;
+
+import java.util.concurrent.Executor;
+import org.opensearch.cluster.metadata.IndexNameExpressionResolver;
+import org.opensearch.cluster.service.ClusterService;
+import org.opensearch.common.unit.TimeValue;
+import org.opensearch.common.util.concurrent.ThreadContext;
+import org.opensearch.threadpool.Scheduler;
+import org.opensearch.threadpool.ThreadPool;
+
+/** What lives once per node and is shared by all processors of all pipelines. */
+record NodeServices(
+    ThreadContext threadContext,
+    Executor executor,
+    SidecarCall.Timer timer,
+    IndexFacts indexFacts,
+    InnerSearches innerSearches,
+    Sidecars sidecars,
+    RerankStats stats
+) {
+    /** Pages are finished here: not on the HTTP client's threads, and not among searches that wait for a queue. */
+    static final String EXECUTOR = "rerank_sidecar";
+
+    static NodeServices of(ThreadPool threadPool, ClusterService clusterService, IndexNameExpressionResolver resolver) {
+        Executor executor = threadPool.executor(EXECUTOR);
+        return new NodeServices(
+            threadPool.getThreadContext(),
+            executor,
+            (ms, task) -> schedule(threadPool, ms, task),
+            new IndexFacts(clusterService, resolver),
+            new InnerSearches(threadPool.getThreadContext()),
+            new Sidecars(executor),
+            new RerankStats()
+        );
+    }
+
+    SidecarCall.Tools callTools() {
+        return new SidecarCall.Tools(executor, timer, System::nanoTime, stats);
+    }
+
+    private static Runnable schedule(ThreadPool threadPool, long ms, Runnable task) {
+        Scheduler.ScheduledCancellable scheduled = threadPool.schedule(task, TimeValue.timeValueMillis(ms), EXECUTOR);
+        return scheduled::cancel;
+    }
+}

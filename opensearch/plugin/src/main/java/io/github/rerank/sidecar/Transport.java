@@ -1,0 +1,9 @@
+package io.github.rerank.sidecar;
+
+import java.net.URI;
+import java.util.concurrent.CompletableFuture;
+
+/** Sends one body to one address. The future may end on any thread; cancelling it gives the connection up. */
+interface Transport {
+    CompletableFuture<Reply> post(URI uri, byte[] body, String requestId);
+}
