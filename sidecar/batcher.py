@@ -122,6 +122,11 @@ class Batcher:
         with self._changed:
             return self._speeds.ms_per_token()
 
+    def waiting(self) -> int:
+        """Batches let in that no thread has taken yet."""
+        with self._changed:
+            return sum(len(job.waiting) for job in self._jobs)
+
     def close(self, grace_s: float) -> None:
         """Let no more work in, finish what there is within the grace, fail the rest with NotReady, end the threads."""
         with self._changed:

@@ -80,6 +80,14 @@ class Profiles:
         """Every loaded profile, by name."""
         return [profile for _, profile in sorted(self._profiles.items())]
 
+    def add(self, profile: Profile) -> None:
+        """Serve a loaded profile from now on, in place of the one of its name."""
+        before = self._profiles.get(profile.name)
+        self._profiles = MappingProxyType({**self._profiles, profile.name: profile})
+        if before is not None and before.model != profile.model:
+            self._metrics.loaded.labels(profile.name, before.model).set(0)
+        self._metrics.loaded.labels(profile.name, profile.model).set(1)
+
     def refresh(self) -> None:
         """Load every directory that is new or changed. One that vanished keeps serving: a deploy may be replacing it."""
         for manifest in sorted(self._directory.glob(f"*/{FILE_NAME}")):
@@ -103,12 +111,8 @@ class Profiles:
             self._metrics.reloads.labels("failed").inc()
             _log.error("model not loaded", profile=name, error=str(error), exc_info=not isinstance(error, InvalidModel))
             return
-        before = self._profiles.get(name)
-        self._profiles = MappingProxyType({**self._profiles, name: profile})
+        self.add(profile)
         self._metrics.reloads.labels("loaded").inc()
-        if before is not None and before.model != profile.model:
-            self._metrics.loaded.labels(name, before.model).set(0)
-        self._metrics.loaded.labels(name, profile.model).set(1)
         _log.info("model loaded", profile=name, model=profile.model, kind=profile.manifest.kind)
 
 
