@@ -1,0 +1,128 @@
+"""Interactions -> those worth learning from, and a report of what was dropped and why.
+
+Invariant: a rule sees every row that is left by the rules before it, in the order of the report; nothing else disappears.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import ibis
+from ibis.expr.types import BooleanScalar, Table
+
+from training.data.interactions import SCHEMA
+from training.data.reading import Read
+from training.data.report import count
+
+_HOUR_MS = 3_600_000
+# What stock keepers write where an item's name belongs.
+_NOTE_WORDS = (
+    r"(?i)\b(damage[sd]?|dagamed|missing|lost|found|check|adjust(ed|ment)?|thrown|throw away|wrong(ly)?|incorrect(ly)?|"
+    r"faulty|broken|smashed|crushed|mouldy|wet|rusty|returned|mixed up|sold as|stock|test|samples?|barcode|amazon|ebay|dotcom)\b"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Cleaning:
+    """Which rules run, and their limits; none or an empty set switches a rule off.
+
+    A user with more than `max_events_per_hour` in any hour is a bot: too low and the shop's keenest customers go, too high and
+    scrapers teach the model. `item_pattern` is what the ids of real items match (fees and postage are no items).
+    """
+
+    duplicates: bool = True
+    cancelled_types: frozenset[str] = frozenset({"cancellation"})
+    cancellable_types: frozenset[str] = frozenset({"purchase"})
+    item_pattern: str | None = None
+    notes: bool = False
+    note_pattern: str = _NOTE_WORDS
+    bot_device_pattern: str | None = r"(?i)(bot\b|crawl|spider|scrap)"
+    max_events_per_hour: int | None = 1000
+    searched_sessions_only: bool = False
+
+
+def clean(interactions: Table, rules: Cleaning) -> Read:
+    """The rows of `interactions` that no rule drops. Each rule's reason is in the report with the number of its rows."""
+    rows = interactions.group_by(list(SCHEMA)).agg(copies=interactions.count())
+    if not rules.duplicates:
+        rows = interactions.mutate(copies=1)
+    rows = rows.mutate(reason=ibis.null("string"))
+    for rule in (_cancellations, _fees, _notes, _bot_devices, _bots, _unsearched):
+        rows = rule(rows, rules)
+    # The engine plans all rules as one pass; what they keep is stored, so that the reports and the readers after them do not repeat it.
+    rows = rows.cache()
+    counts = rows.group_by("reason").agg(rows=rows.copies.sum(), distinct=rows.count()).to_pyarrow().to_pylist()
+    by_reason: dict[str | None, int] = {row["reason"]: row["rows"] for row in counts}
+    by_reason["duplicate"] = sum(row["rows"] - row["distinct"] for row in counts if row["reason"] is None)
+    by_reason[None] = by_reason.get(None, 0) - by_reason["duplicate"]
+    return Read(rows.filter(rows.reason.isnull()).select(*SCHEMA), count(by_reason, "cleaning"))
+
+
+def _drop(rows: Table, condition: BooleanScalar, reason: str) -> Table:
+    # A row that an earlier rule dropped keeps its reason.
+    return rows.mutate(reason=ibis.cases((rows.reason.notnull(), rows.reason), (condition.fill_null(False), reason), else_=None))
+
+
+def _cancellations(rows: Table, rules: Cleaning) -> Table:
+    """Cancellations, and the purchases that they take back: same user, item and quantity, not later."""
+    if not rules.cancelled_types:
+        return rows
+    cancelled = rows.type.isin(sorted(rules.cancelled_types))
+    rows = rows.mutate(amount=rows.quantity.abs().coalesce(1.0))
+    taken_back = (
+        rows.filter(cancelled, rows.user_id.notnull())
+        .group_by(cancel_user="user_id", cancel_item="item_id", cancel_amount="amount")
+        .agg(cancelled_ms=lambda t: t.timestamp_ms.max())
+    )
+    joined = rows.left_join(
+        taken_back,
+        [rows.user_id == taken_back.cancel_user, rows.item_id == taken_back.cancel_item, rows.amount == taken_back.cancel_amount],
+    )
+    bought = joined.type.isin(sorted(rules.cancellable_types))
+    back = joined.cancel_user.notnull() & (joined.timestamp_ms.isnull() | (joined.timestamp_ms <= joined.cancelled_ms))
+    dropped = _drop(joined, joined.type.isin(sorted(rules.cancelled_types)), "cancellation")
+    return _drop(dropped, bought & back, "purchase taken back").select(*SCHEMA, "copies", "reason")
+
+
+def _fees(rows: Table, rules: Cleaning) -> Table:
+    if rules.item_pattern is None:
+        return rows
+    return _drop(rows, ~rows.item_id.re_search(rules.item_pattern), "not an item")
+
+
+def _notes(rows: Table, rules: Cleaning) -> Table:
+    """Names that are notes: without a letter, or of a note's words while the item usually has another name."""
+    if not rules.notes:
+        return rows
+    named = rows.filter(rows.name.notnull()).group_by(["item_id", "name"]).agg(uses=lambda t: t.copies.sum())
+    order = [named.uses.desc(), named.name.asc()]
+    usual = named.mutate(place=ibis.row_number().over(group_by="item_id", order_by=order)).filter(lambda t: t.place == 0)
+    usual = usual.select(usual_item="item_id", usual_name="name")
+    joined = rows.left_join(usual, rows.item_id == usual.usual_item)
+    unusual = joined.name.re_search(rules.note_pattern) & (joined.name != joined.usual_name)
+    note = unusual | ~joined.name.re_search(r"\p{L}")
+    return _drop(joined, note, "note instead of an item's name").select(*SCHEMA, "copies", "reason")
+
+
+def _bot_devices(rows: Table, rules: Cleaning) -> Table:
+    if rules.bot_device_pattern is None:
+        return rows
+    return _drop(rows, rows.device.re_search(rules.bot_device_pattern), "bot by its device")
+
+
+def _bots(rows: Table, rules: Cleaning) -> Table:
+    if rules.max_events_per_hour is None:
+        return rows
+    known = rows.filter(rows.user_id.notnull(), rows.timestamp_ms.notnull())
+    hourly = known.group_by("user_id", hour=known.timestamp_ms // _HOUR_MS).agg(events=known.copies.sum())
+    bots = hourly.filter(hourly.events > rules.max_events_per_hour).select(bot="user_id").distinct()
+    joined = rows.left_join(bots, rows.user_id == bots.bot)
+    return _drop(joined, joined.bot.notnull(), "bot by its rate").select(*SCHEMA, "copies", "reason")
+
+
+def _unsearched(rows: Table, rules: Cleaning) -> Table:
+    if not rules.searched_sessions_only:
+        return rows
+    searched = rows.filter(rows.query.notnull()).select(searched="session_id").distinct()
+    joined = rows.left_join(searched, rows.session_id == searched.searched)
+    return _drop(joined, joined.searched.isnull() & joined.query.isnull(), "session without a search").select(*SCHEMA, "copies", "reason")

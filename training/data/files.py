@@ -1,0 +1,39 @@
+"""Text files as both engines and the error reports see them: opened, their headers read, their absence named."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TextIO, cast
+
+
+def open_text(path: Path) -> TextIO:
+    """A text file in UTF-8, plain or gzipped; line ends are kept as they are."""
+    if path.suffix == ".gz":
+        return cast(TextIO, gzip.open(path, "rt", encoding="utf-8", newline=""))
+    return path.open(encoding="utf-8", newline="")
+
+
+def read_header(paths: Sequence[Path], delimiter: str) -> list[str]:
+    """The column names that all the files share; raises ValueError where they differ or a name repeats."""
+    headers = {}
+    for path in existing(paths):
+        with open_text(Path(path)) as file:
+            headers[path] = next(csv.reader(file, delimiter=delimiter), [])
+    first, *others = headers.items()
+    for path, header in others:
+        if header != first[1]:
+            raise ValueError(f"{path} and {first[0]} have different columns")
+    if len(set(first[1])) != len(first[1]) or not all(first[1]):
+        raise ValueError(f"{first[0]}: a column name is empty or repeats: {first[1]}")
+    return first[1]
+
+
+def existing(paths: Sequence[Path]) -> list[str]:
+    """The paths as text; raises FileNotFoundError where one is missing."""
+    missing = [str(path) for path in paths if not path.exists()]
+    if missing or not paths:
+        raise FileNotFoundError(f"no such file: {', '.join(missing) or 'none was given'}")
+    return [str(path) for path in paths]

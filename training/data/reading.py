@@ -1,0 +1,103 @@
+"""Raw rows -> checked rows: the good ones typed, the bad ones counted by reason and found by file and line.
+
+Invariant: every raw row is in one of the two.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import ibis
+from ibis.expr.types import BooleanScalar, StringScalar, Table, Value
+
+from training.data.columns import get_json_object, json_text
+from training.data.engine import Engine
+from training.data.report import EXAMPLES, BadRow, Report, Sample, count, locate, without_lines
+
+_DELIMITERS = {".csv": ",", ".tsv": "\t"}
+_JSON = {".jsonl", ".ndjson", ".json"}
+
+
+_MALFORMED = "cannot be split into the columns of the header"
+
+
+@dataclass(frozen=True, slots=True)
+class Raw:
+    """Rows as text columns by name and the engine's `file`, and those that could not be split into columns."""
+
+    rows: Table
+    malformed: Table | None
+    delimiter: str | None
+    # How a column is read from a row: a JSON line's columns are paths into it.
+    nested: bool = False
+
+    def column(self, path: str) -> StringScalar:
+        """The column of this name or path, as text, empty as null."""
+        if self.nested:
+            return json_text(self.rows.text, path)
+        if path not in self.rows.columns or path == "file":
+            known = ", ".join(name for name in self.rows.columns if name != "file")
+            raise ValueError(f"there is no column {path!r}; there are {known}")
+        return self.rows[path].cast("string").strip().nullif("")
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """Checked rows, and the report of those that were not good enough."""
+
+    rows: Table
+    report: Report
+
+
+def open_raw(engine: Engine, paths: Sequence[Path]) -> Raw:
+    """Files of one kind, told by their names: .csv, .tsv, .jsonl (or .ndjson, .json: one object a line), each also .gz, or .parquet."""
+    kinds = {_kind(path) for path in paths}
+    if len(kinds) != 1:
+        raise ValueError(f"files of different kinds cannot be read together: {', '.join(sorted(kinds)) or 'none was given'}")
+    kind = kinds.pop()
+    if kind in _DELIMITERS:
+        return open_delimited(engine, paths, _DELIMITERS[kind])
+    if kind in _JSON:
+        return Raw(engine.lines(paths), None, None, nested=True)
+    if kind == ".parquet":
+        return Raw(engine.parquet(paths), None, None)
+    raise ValueError(f"{paths[0]}: the name ends in none of .csv, .tsv, .jsonl, .ndjson, .json, .parquet (or .gz of the first five)")
+
+
+def open_delimited(engine: Engine, paths: Sequence[Path], delimiter: str) -> Raw:
+    """CSV files, whatever their names and their delimiter."""
+    found = engine.delimited(paths, delimiter)
+    return Raw(found.rows, found.malformed, delimiter)
+
+
+def check(raw: Raw, step: str, faults: Sequence[tuple[BooleanScalar, str]], columns: Mapping[str, Value]) -> Read:
+    """The typed columns of the rows without a fault; `faults` are conditions on a row and what they mean, first match first."""
+    if raw.nested:
+        faults = [(get_json_object(raw.rows.text, "$").isnull(), "not JSON"), *faults]
+    reason = ibis.cases(*((condition.fill_null(False), text) for condition, text in faults), else_=ibis.null("string"))
+    labelled = raw.rows.mutate(bad_reason=reason)
+    counts = labelled.group_by("bad_reason").agg(rows=labelled.count()).to_pyarrow().to_pylist()
+    by_reason = {row["bad_reason"]: row["rows"] for row in counts}
+    examples: tuple[BadRow, ...] = ()
+    malformed = 0 if raw.malformed is None else int(raw.malformed.count().to_pyarrow().as_py())
+    if malformed or any(by_reason.keys()):
+        by_reason[_MALFORMED] = malformed
+        examples = _examples(raw, labelled.filter(labelled.bad_reason.notnull()))
+    good = labelled.filter(labelled.bad_reason.isnull()).select(**columns)
+    return Read(good, count(by_reason, step, examples))
+
+
+def _examples(raw: Raw, bad: Table) -> tuple[BadRow, ...]:
+    samples = []
+    if raw.malformed is not None:
+        samples = [Sample(row["file"], _MALFORMED, text=row["text"]) for row in raw.malformed.limit(EXAMPLES).to_pyarrow().to_pylist()]
+    for row in bad.limit(EXAMPLES - len(samples)).to_pyarrow().to_pylist():
+        file, reason = row.pop("file"), row.pop("bad_reason")
+        samples.append(Sample(file, reason, text=row["text"]) if raw.nested else Sample(file, reason, cells=tuple(row.values())))
+    return locate(samples, raw.delimiter) if raw.nested or raw.delimiter else without_lines(samples)
+
+
+def _kind(path: Path) -> str:
+    return Path(path.stem).suffix if path.suffix == ".gz" else path.suffix
