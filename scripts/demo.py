@@ -17,13 +17,14 @@ from cluster.demo import Catalogue, find_catalogue, most_changed, show_judged
 from cluster.embedding import SidecarEmbedder
 from cluster.indexing import Job, index_catalogue
 from cluster.judgments import JudgedQuery, read_judgments
+from cluster.node import DEFAULT_NAME
 from cluster.pages import figures, not_applied, side_by_side
 from cluster.queries import Shape, match
 from cluster.workspace import CHECKOUT
 from scripts.index import mapping_file
 from scripts.output import json_option, notes, pages_console, print_json, progress_bar
 from scripts.pipelines import definition_file
-from scripts.up import port_option, sidecar_port_option, start
+from scripts.up import name_option, port_option, sidecar_port_option, start
 
 _KINDS = ("products", "content")
 
@@ -40,6 +41,7 @@ _KINDS = ("products", "content")
 @click.option("--query", "queries", multiple=True, help="Print this query's pages as well; repeatable.")
 @click.option("--deadline-ms", default=200, show_default=True, help="The pipeline's total deadline. Too large: slow pages.")
 @click.option("--no-vectors", is_flag=True, help="Index without vectors, send no knn queries.")
+@name_option
 @port_option
 @sidecar_port_option
 @json_option
@@ -51,6 +53,7 @@ def command(
     queries: tuple[str, ...],
     deadline_ms: int,
     no_vectors: bool,
+    name: str,
     port: int,
     sidecar_port: int,
     as_json: bool,
@@ -65,7 +68,7 @@ def command(
     """
     catalogue = find_catalogue(data)
     judged = read_judgments(catalogue.judgments) if catalogue.judgments else []
-    node, service = start(port, sidecar_port)
+    node, service = start(name, port, sidecar_port)
     embedder = SidecarEmbedder(service.url)
     index = _alias(data)
     body = pipelines.read_pipeline(definition_file(kind), {"url": service.url, "deadline_ms": deadline_ms})
@@ -82,9 +85,13 @@ def command(
     else:
         _print(asked, most_changed(comparisons, judged, pages), judged)
         _print_figures(summaries, catalogue)
-        click.echo(f"\nLeft running: OpenSearch at {node.url}, the sidecar at {service.url}. Stop both: make down")
+        click.echo(f"\nLeft running: OpenSearch at {node.url}, the sidecar at {service.url}. Stop both: {_stop(name)}")
         click.echo(f'Your own query: rerank search "..." --index {index} --url {node.url} --sidecar {service.url}')
     fail_unless_reranked([*asked, *comparisons])
+
+
+def _stop(name: str) -> str:
+    return "make down" if name == DEFAULT_NAME else f"rerank down --name {name}"
 
 
 def _alias(data: Path) -> str:

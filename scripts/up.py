@@ -10,6 +10,7 @@ from cluster.node import Node, NodeStatus, built_plugin
 from cluster.service import Service, ServiceStatus
 from scripts.output import json_option, notes, print_json
 
+name_option = click.option("--name", default=nodes.DEFAULT_NAME, show_default=True, help="Several stacks may run beside each other.")
 port_option = click.option("--port", default=nodes.DEFAULT_PORT, show_default=True, help="OpenSearch's port on 127.0.0.1.")
 sidecar_port_option = click.option(
     "--sidecar-port", default=services.DEFAULT_PORT, show_default=True, help="The sidecar's port on 127.0.0.1."
@@ -17,27 +18,28 @@ sidecar_port_option = click.option(
 
 
 @click.command()
+@name_option
 @port_option
 @sidecar_port_option
 @json_option
-def command(port: int, sidecar_port: int, as_json: bool) -> None:
+def command(*, name: str, port: int, sidecar_port: int, as_json: bool) -> None:
     """Start an OpenSearch node and the sidecar on this machine; what runs as asked stays.
 
     \b
     Example: rerank up --port 9200 --sidecar-port 8080
     """
-    node, service = start(port, sidecar_port)
+    node, service = start(name, port, sidecar_port)
     if as_json:
         print_json({"node": node, "sidecar": service})
     else:
         click.echo(f"OpenSearch {node.version} at {node.url}, the sidecar at {service.url}; `rerank down` stops both")
 
 
-def start(port: int, sidecar_port: int) -> tuple[NodeStatus, ServiceStatus]:
+def start(name: str, port: int, sidecar_port: int) -> tuple[NodeStatus, ServiceStatus]:
     """Both, with a word on each: a first start downloads the server."""
     notes.print("OpenSearch: starting (the first time it is fetched and unpacked) ...")
-    node = Node(port=port).up(built_plugin())
+    node = Node(name=name, port=port).up(built_plugin())
     notes.print(f"OpenSearch {node.version}: {node.url}, plugins {', '.join(node.plugins)}")
-    service = Service(port=sidecar_port).up()
+    service = Service(name=name, port=sidecar_port).up()
     notes.print(f"sidecar: {service.url}, models {', '.join(service.models) or 'none'}")
     return node, service
