@@ -28,6 +28,8 @@ def clients_blueprint(settings: Settings, engine: Engine) -> Blueprint:
     def rank(query: str, documents: Sequence[Fields | str], profile: str | None, deadline_ms: float | None) -> Ranking:
         started = time.monotonic()
         check_count(len(documents), settings.max_hits)
+        if not documents:
+            raise Unprocessable("there is nothing to rank")
         unknown: list[float | None] = [None] * len(documents)
         until = deadline(started, deadline_ms, settings.default_deadline_ms, settings.max_deadline_ms)
         return engine.rank(RankRequest(query, documents, unknown, unknown, profile, until))
@@ -49,8 +51,6 @@ def clients_blueprint(settings: Settings, engine: Engine) -> Blueprint:
     @routes.post("/rerank")
     def tei() -> Response:
         asked = parse(request.get_data(cache=False), TeiRequest)
-        if not asked.texts:
-            raise Unprocessable("texts is empty")
         ranking = rank(asked.query, asked.texts, None, asked.deadline_ms)
         best = _best(ranking, asked.top_n, raw=asked.raw_scores)
         return json_answer([TeiRank(at, score, asked.texts[at] if asked.return_text else None) for at, score in best])

@@ -66,8 +66,8 @@ class TextTemplate:
 
 
 def field_text(value: FieldValue) -> str:
-    """One line of plain text for a field's value: lists are joined by commas, whole numbers lose their `.0`."""
-    if value is None:
+    """One line of plain text for a field's value: lists are joined by commas, whole numbers lose their `.0`, objects are no text."""
+    if value is None or isinstance(value, Mapping):
         return ""
     if isinstance(value, str):
         return " ".join(_MARKUP.sub(" ", value).split()) if value else ""

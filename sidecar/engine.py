@@ -89,6 +89,10 @@ class Engine:
         """Begin to load the models."""
         self._profiles.start()
 
+    def refresh(self) -> None:
+        """Look for new and changed models now."""
+        self._profiles.refresh()
+
     def drain(self) -> None:
         """Say not ready from now on, and go on serving."""
         self._draining = True

@@ -96,10 +96,10 @@ class Profiles:
             if found and self._seen.get(directory.name) != found:
                 self._seen[directory.name] = found
                 self._try(directory)
+        self.loaded.set()
 
     def _watch(self) -> None:
         self.refresh()
-        self.loaded.set()
         while self._interval_s and not self._stopping.wait(self._interval_s):
             self.refresh()
 

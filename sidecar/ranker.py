@@ -15,7 +15,7 @@ from sidecar.batcher import Batcher, Work
 from sidecar.cache import Cache
 from sidecar.encoding import DocumentTokens, TextEncoder, Tokens
 from sidecar.fusion import overlaps
-from sidecar.scorer import Scorer
+from sidecar.scorer import Scorer, finite
 
 # Estimates a text's tokens before it is tokenized; English product text has 4 to 5 characters a token.
 _CHARS_PER_TOKEN = 4.5
@@ -69,7 +69,7 @@ class CrossEncoderRanker:
             model=self._model,
             items=[document.ids for document in documents],
             lengths=[len(document.ids) + extra for document in documents],
-            run=lambda batch: self._scorer.score(query, batch).tolist(),
+            run=lambda batch: finite(self._scorer.score(query, batch), len(batch)).tolist(),
             deadline=deadline,
         )
         return pairs(query, documents, self._batcher.run(work))

@@ -1,6 +1,6 @@
 """Token arrays -> logits: the seam between the engine and a model, and its implementation for one-graph cross-encoders.
 
-Invariant: one finite float a document, or ScoringFailed. A document's logit does not depend on its neighbours in the batch, but for
+Invariant: a document's logit does not depend on its neighbours in the batch, but for
 the rounding of int8 models, which quantize a batch's activations together.
 """
 
@@ -23,7 +23,7 @@ class Scorer(Protocol):
     """Scores documents against one query. Called from several threads at once."""
 
     def score(self, query: Tokens, documents: Sequence[Tokens]) -> Logits:
-        """One logit a document."""
+        """One logit a document; whether it really is one, and finite, is the caller's to check (`finite`)."""
 
 
 class CrossEncoder:
@@ -35,8 +35,8 @@ class CrossEncoder:
 
     def score(self, query: Tokens, documents: Sequence[Tokens]) -> Logits:
         inputs = pair_inputs(self._encoder, query, documents)
-        outputs = self._graph.run({name: inputs[name] for name in self._graph.inputs})
-        return finite(outputs[0], len(documents))
+        logits: Logits = self._graph.run({name: inputs[name] for name in self._graph.inputs})[0]
+        return logits
 
 
 def pair_inputs(encoder: TextEncoder, query: Tokens, documents: Sequence[Tokens]) -> Mapping[str, Tokens]:

@@ -1,0 +1,70 @@
+"""Settings come from arguments, the environment and a file, and are checked at start."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from sidecar.config import Settings, available_cores
+
+
+@pytest.fixture
+def environment(monkeypatch):
+    return monkeypatch.setenv
+
+
+def test_the_environment_sets_what_the_file_sets_too(environment, tmp_path):
+    file = tmp_path / "sidecar.toml"
+    file.write_text('max_hits = 7\ndefault_profile = "best"\n')
+    environment("RERANK_CONFIG", str(file))
+    environment("RERANK_MAX_HITS", "9")
+    assert (Settings().max_hits, Settings().default_profile) == (9, "best")
+
+
+def test_a_file_that_is_not_there_is_an_error(environment):
+    environment("RERANK_CONFIG", "/nowhere.toml")
+    with pytest.raises(ValueError, match=r"/nowhere\.toml"):
+        Settings()
+
+
+def test_a_key_that_is_no_setting_is_an_error(environment, tmp_path):
+    file = tmp_path / "sidecar.toml"
+    file.write_text("max_hit = 7\n")
+    environment("RERANK_CONFIG", str(file))
+    with pytest.raises(ValidationError, match="max_hit"):
+        Settings()
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"max_hits": 0}, {"workers": 1000}, {"backend": "abacus"}, {"default_deadline_ms": 1e9}, {"drain_s": 60, "stop_timeout_s": 30}],
+    ids=lambda wrong: next(iter(wrong)),
+)
+def test_a_setting_out_of_its_bounds_is_an_error(wrong):
+    with pytest.raises(ValidationError):
+        Settings(**wrong)
+
+
+def test_every_setting_says_what_it_means_and_is_in_the_reference():
+    page = (Path(__file__).parents[2] / "docs" / "api.md").read_text()
+    for name, field in Settings.model_fields.items():
+        assert field.description
+        assert f"| `RERANK_{name.upper()}` |" in page
+        assert field.description in page
+
+
+def test_the_token_is_never_printed():
+    assert "s3cret" not in repr(Settings(token="s3cret"))
+
+
+@pytest.mark.parametrize(("quota", "cores"), [("100000 100000", 1), ("50000 100000", 1), ("max 100000", None), ("nonsense", None)], ids=str)
+def test_a_containers_quota_limits_the_scoring_threads(tmp_path, quota, cores):
+    file = tmp_path / "cpu.max"
+    file.write_text(quota)
+    assert available_cores(file) == (cores or available_cores(tmp_path / "absent"))
+
+
+def test_workers_share_the_cores():
+    assert Settings(workers=64).threads() == 1

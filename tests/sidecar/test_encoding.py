@@ -1,0 +1,67 @@
+"""The document is truncated, never the query; a document's tokens depend on itself alone."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from tokenizers import Tokenizer, models
+
+from sidecar.encoding import TextEncoder, field_text
+from tests.sidecar.tiny import VOCABULARY, encoder, template
+
+ID = {word: number for number, word in enumerate(VOCABULARY)}
+
+
+def ids(text: str) -> list[int]:
+    return [ID.get(word, ID["[UNK]"]) for word in text.split()]
+
+
+def test_fields_are_read_in_the_templates_order_with_a_separator_between():
+    found = encoder().encode_document({"description": "large", "title": "red shoe", "unknown": "blue"})
+    assert found.tolist() == ids("red shoe | large")
+
+
+def test_a_field_takes_no_more_than_its_budget():
+    found = encoder().encode_document({"brand": "acme acme acme", "title": "shoe"})
+    assert found.tolist() == ids("shoe | acme acme")
+
+
+def test_a_document_takes_no_more_than_its_budget():
+    assert len(encoder().encode_document({"title": "red " * 50, "description": "blue " * 50})) == 16
+
+
+def test_a_plain_text_may_take_the_whole_document_budget():
+    reader = encoder()
+    text = reader.template.compose_text("red " * 50)
+    assert reader.encode_composed([text])[0].tolist() == ids("red " * 16)
+
+
+def test_the_title_is_the_first_fields_share_of_the_tokens():
+    reader = encoder()
+    documents = reader.encode_documents([("red shoe", "acme", ""), ("", "acme", "")])
+    assert [document.title for document in documents] == [2, 0]
+
+
+def test_a_query_is_cut_at_its_own_budget():
+    assert encoder().encode_query("red blue green shoe phone").tolist() == ids("red blue green shoe")
+
+
+def test_a_pair_has_the_query_first_and_types_that_tell_them_apart():
+    reader = encoder()
+    found, types = reader.pair(np.array(ids("red")), np.array(ids("blue shoe")))
+    assert found.tolist() == ids("[CLS] red [SEP] blue shoe [SEP]")
+    assert types.tolist() == [0, 0, 0, 1, 1, 1]
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(None, ""), ("<b>red</b>  shoe", "red shoe"), (["a", "b"], "a, b"), (3.0, "3"), (2.5, "2.5"), (True, "yes"), ({"a": "b"}, "")],
+    ids=["missing", "markup", "list", "whole number", "number", "boolean", "object"],
+)
+def test_a_fields_value_becomes_one_line_of_text(value, text):
+    assert field_text(value) == text
+
+
+def test_an_encoder_needs_special_tokens_it_knows():
+    with pytest.raises(ValueError, match="special tokens"):
+        TextEncoder(Tokenizer(models.WordLevel({"a": 0}, unk_token="a")), template().text_template())

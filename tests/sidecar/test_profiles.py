@@ -1,0 +1,155 @@
+"""Model directories are checked, loaded, and swapped when they change."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import pytest
+
+from sidecar.backends import graph_loader
+from sidecar.config import Settings
+from sidecar.embedder import Embedder
+from sidecar.engine import RankRequest
+from sidecar.errors import InvalidModel, Unprocessable
+from sidecar.factory import make_engine
+from sidecar.manifest import Fusion, read_manifest, write_manifest
+from sidecar.metrics import Metrics
+from sidecar.profiles import open_directory
+from tests.sidecar.tiny import write_model
+
+
+@pytest.fixture
+def models(tmp_path):
+    write_model(tmp_path / "fast")
+    return tmp_path
+
+
+@pytest.fixture
+def start(models):
+    engines = []
+
+    def begin(**settings):
+        engine = make_engine(Settings(models=models, scoring_threads=1, reload_interval_s=0, **settings), Metrics())
+        engine.refresh()
+        engines.append(engine)
+        return engine
+
+    yield begin
+    for engine in engines:
+        engine.stop(1)
+
+
+def rank(engine, *, profile=None):
+    return engine.rank(RankRequest("red", [{"title": "shoe"}], [None], [None], profile, time.monotonic() + 5))
+
+
+def embed(engine, texts, *, query=False):
+    return engine.embed(texts, query=query, profile=None, deadline=time.monotonic() + 5)
+
+
+def test_a_directory_becomes_a_profile_of_its_name(start, models):
+    engine = start()
+    engine.check_ready()
+    assert rank(engine).model == read_manifest(models / "fast").key
+
+
+def test_a_changed_directory_is_served_without_a_restart_and_never_from_the_old_cache(start, models):
+    engine = start()
+    before = rank(engine)
+    write_model(models / "fast", seed=5)
+    engine.refresh()
+    after = rank(engine)
+    assert after.model != before.model
+    assert after.cached == [False]
+    assert after.scores != before.scores
+
+
+def test_a_damaged_change_leaves_the_old_model_serving(start, models):
+    engine = start()
+    before = rank(engine)
+    with (models / "fast" / "model.onnx").open("ab") as file:
+        file.write(b"torn")
+    engine.refresh()
+    assert rank(engine).scores == before.scores
+
+
+def test_a_copy_that_is_completed_later_is_loaded_then(start, models):
+    engine = start()
+    write_model(models / "new", seed=3)
+    whole = (models / "new" / "model.onnx").read_bytes()
+    (models / "new" / "model.onnx").write_bytes(whole[:100])
+    engine.refresh()
+    assert not engine.has_ranker("new")
+    (models / "new" / "model.onnx").write_bytes(whole)
+    engine.refresh()
+    assert engine.has_ranker("new")
+
+
+def test_a_directory_that_vanishes_keeps_serving(start, models):
+    engine = start()
+    (models / "fast" / "manifest.json").unlink()
+    engine.refresh()
+    assert rank(engine).scores
+
+
+@pytest.mark.parametrize(
+    ("damage", "complaint"),
+    [
+        (lambda path: (path / "model.onnx").unlink(), "missing"),
+        (lambda path: (path / "tokenizer.json").write_text("{}"), "sha256"),
+        (lambda path: (path / "manifest.json").write_text("{}"), "manifest"),
+    ],
+    ids=["missing file", "other content", "no manifest"],
+)
+def test_a_directory_that_is_not_what_its_manifest_says_is_refused(models, damage, complaint):
+    damage(models / "fast")
+    with pytest.raises(InvalidModel, match=complaint):
+        open_directory(models / "fast")
+
+
+def test_a_fusion_of_unknown_features_is_not_served(start, models):
+    write_model(models / "odd", fusion=Fusion({"moon_phase": 1.0}))
+    assert not start().has_ranker("odd")
+
+
+def test_an_embedder_gives_vectors_of_length_1_that_depend_on_the_text(start, models):
+    write_model(models / "embed", kind="embedder")
+    vectors = np.array(embed(start(), ["red shoe", "phone"]).vectors)
+    assert np.linalg.norm(vectors, axis=1) == pytest.approx([1, 1], abs=1e-6)
+    assert abs(vectors[0] @ vectors[1]) < 0.99
+
+
+def test_a_text_is_embedded_alike_alone_and_beside_longer_ones(start, models):
+    write_model(models / "embed", kind="embedder")
+    engine = start()
+    together = embed(engine, ["red", "large red running shoe"]).vectors[0]
+    assert together == pytest.approx(embed(engine, ["red"]).vectors[0], abs=1e-6)
+
+
+def test_prefixes_tell_queries_from_passages(start, models):
+    write_model(models / "embed", kind="embedder", query_prefix="usb ", passage_prefix="")
+    engine = start()
+    assert embed(engine, ["red"], query=True).vectors != embed(engine, ["red"]).vectors
+    assert embed(engine, ["red"], query=True).vectors[0] == pytest.approx(embed(engine, ["usb red"]).vectors[0], abs=1e-6)
+
+
+def test_an_embedder_cannot_rank(start, models):
+    write_model(models / "embed", kind="embedder")
+    with pytest.raises(Unprocessable, match="embedder"):
+        rank(start(), profile="embed")
+
+
+def test_a_model_that_uses_the_cls_token_is_pooled_by_it(models):
+    write_model(models / "cls", kind="embedder", pooling="cls")
+    manifest, encoder, _ = open_directory(models / "cls")
+    embedder = Embedder(graph_loader("onnxruntime", "cpu", 1)(models / "cls" / "model.onnx"), encoder, manifest)
+    first, second = embedder.embed(embedder.tokens(["red", "blue"], query=False))
+    assert first == pytest.approx(second)
+
+
+def test_models_that_read_texts_otherwise_have_other_keys(models):
+    manifest = read_manifest(models / "fast")
+    write_manifest(models / "fast", manifest)
+    assert read_manifest(models / "fast").key == manifest.key
+    assert write_model(models / "fast", passage_prefix="x").key != manifest.key
