@@ -1,0 +1,144 @@
+"""The service as it runs: gunicorn, the clients' own libraries, stops, kills and reloads."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+
+import cohere
+import httpx
+import pytest
+
+from tests.sidecar.conftest import ROOT, running
+from tests.sidecar.tiny import write_model
+
+DOCUMENTS = ["red shoe", "usb cable", "large phone case"]
+HITS = {"query": "red", "hits": [{"fields": {"title": text}} for text in DOCUMENTS]}
+
+
+def metric(url: str, name: str) -> float:
+    lines = httpx.get(f"{url}/metrics").text.splitlines()
+    return next(float(line.split()[-1]) for line in lines if line.startswith(f"{name} "))
+
+
+def worker_of(service) -> int:
+    return int(subprocess.check_output(["ps", "-o", "pid=", "--ppid", str(service.process.pid)]).split()[0])
+
+
+def test_importing_the_service_needs_no_torch_and_no_transformers():
+    code = "import sys, sidecar.wsgi; sys.exit(bool({'torch', 'transformers', 'onnx'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
+
+
+def test_wrong_settings_stop_the_start_with_a_reason():
+    environment = {**os.environ, "RERANK_MAX_HITS": "none"}
+    done = subprocess.run([sys.executable, "-m", "sidecar"], cwd=ROOT, env=environment, capture_output=True, check=False)
+    assert done.returncode != 0
+    assert b"max_hits" in done.stderr
+
+
+def test_hits_are_scored_over_a_kept_alive_connection(service):
+    with httpx.Client(base_url=service.url) as client:
+        first, second = client.post("/v1/hits", json=HITS), client.post("/v1/hits", json=HITS)
+    assert first.json()["scores"] == second.json()["scores"]
+    assert second.json()["cached"] == 3
+
+
+def test_texts_are_embedded(service):
+    answer = httpx.post(f"{service.url}/v1/embed", json={"texts": ["red shoe"], "kind": "query"}).json()
+    assert (len(answer["vectors"][0]), answer["dimension"]) == (8, 8)
+
+
+@pytest.mark.parametrize("version", [cohere.Client, cohere.ClientV2], ids=["v1", "v2"])
+def test_coheres_own_client_gets_its_ranking(service, version):
+    client = version(api_key="none", base_url=service.url)
+    answer = client.rerank(model="rerank-v3.5", query="red shoe", documents=DOCUMENTS, top_n=2)
+    scores = [result.relevance_score for result in answer.results]
+    assert len(scores) == 2
+    assert scores == sorted(scores, reverse=True)
+
+
+def test_coheres_own_client_reads_the_errors(service):
+    with pytest.raises(cohere.errors.UnprocessableEntityError, match="query is empty"):
+        cohere.ClientV2(api_key="none", base_url=service.url).rerank(model="m", query="", documents=DOCUMENTS)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"raw_scores": False, "return_text": True, "truncate": True, "truncation_direction": "right"}, {"return_text": True, "top_n": 3}],
+    ids=["tei", "elasticsearch"],
+)
+def test_what_tei_clients_send_is_answered_as_tei_does(service, options):
+    # No client library in the registries has TEI's rerank route: these are the bodies that TEI documents and Elasticsearch sends.
+    ranks = httpx.post(f"{service.url}/rerank", json={"query": "red shoe", "texts": DOCUMENTS, **options}).json()
+    assert {rank["text"] for rank in ranks} == set(DOCUMENTS)
+    assert [rank["score"] for rank in ranks] == sorted((rank["score"] for rank in ranks), reverse=True)
+
+
+def test_log_lines_are_json_and_carry_the_request_id(service):
+    httpx.post(f"{service.url}/v1/hits", json=HITS, headers={"X-Request-Id": "look-for-me"})
+    line = next(line for line in service.log.read_text().splitlines() if "look-for-me" in line)
+    assert {"route", "status", "ms", "hits", "cached", "model"} <= set(json.loads(line))
+
+
+def test_a_changed_model_is_served_without_a_restart(tmp_path):
+    with running(tmp_path, RERANK_RELOAD_INTERVAL_S="0.05") as own:
+        before = httpx.post(f"{own.url}/v1/hits", json=HITS).json()
+        write_model(tmp_path / "models" / "fast", seed=9)
+        until = time.monotonic() + 10
+        while (after := httpx.post(f"{own.url}/v1/hits", json=HITS).json())["model"] == before["model"]:
+            assert time.monotonic() < until
+        assert after["cached"] == 0
+        assert after["scores"] != before["scores"]
+
+
+def test_a_killed_worker_is_replaced_and_seen(tmp_path):
+    with running(tmp_path) as own:
+        assert metric(own.url, "rerank_worker_generation") == 1
+        os.kill(worker_of(own), signal.SIGKILL)
+        own.wait_until(200)
+        assert metric(own.url, "rerank_worker_generation") == 2
+        assert '"worker ended"' in own.log.read_text()
+
+
+def test_several_workers_answer_metrics_for_all(tmp_path):
+    with running(tmp_path, RERANK_WORKERS="2") as own:
+        for _ in range(20):
+            assert httpx.post(f"{own.url}/v1/hits", json=HITS).status_code == 200
+        assert 'rerank_requests_total{route="/v1/hits",status="200"} 20.0' in httpx.get(f"{own.url}/metrics").text
+
+
+@pytest.mark.parametrize("keep_alive", [True, False], ids=["kept-alive connections", "new connections"])
+def test_a_stop_loses_no_request(tmp_path, keep_alive):
+    with running(tmp_path, RERANK_DRAIN_S="0.2") as own:
+        outcomes: Counter[object] = Counter()
+        callers = [threading.Thread(target=call_until_refused, args=(own.url, outcomes, keep_alive)) for _ in range(4)]
+        for caller in callers:
+            caller.start()
+        own.process.terminate()
+        for caller in callers:
+            caller.join(10)
+        assert own.process.wait(10) == 0
+    assert set(outcomes) == {200, "refused"}
+    assert outcomes["refused"] == len(callers)
+
+
+def call_until_refused(url: str, outcomes: Counter[object], keep_alive: bool) -> None:
+    """Request after request until nobody listens; anything but an answer or a refused connection is a lost request."""
+    limits = httpx.Limits(max_keepalive_connections=None if keep_alive else 0)
+    with httpx.Client(base_url=url, limits=limits) as client:
+        while True:
+            try:
+                outcomes[client.post("/v1/hits", json=HITS).status_code] += 1
+            except httpx.ConnectError:
+                outcomes["refused"] += 1
+                return
+            except httpx.TransportError as error:
+                outcomes[repr(error)] += 1
+                return
