@@ -55,9 +55,7 @@ def label(
     for start in range(0, len(queries), chunk):
         part = queries[start : start + chunk]
         texts = [query if isinstance(query, str) else query.query for query in part]
-        mixed = mix(
-            {name: (teacher.retriever.scores(texts), teacher.weight) for name, teacher in teachers.items()}, sampling.window
-        )
+        mixed = mix({name: (teacher.retriever.scores(texts), teacher.weight) for name, teacher in teachers.items()}, sampling.window)
         for query, text, scores in zip(part, texts, mixed, strict=True):
             origin = None if isinstance(query, str) else positions[query.doc_id]
             if origin is not None:

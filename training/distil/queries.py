@@ -15,9 +15,7 @@ from training.batches import with_typo
 from training.data.lists import Catalogue
 
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9'./-]*")
-_STOP = frozenset(
-    "a an and are as at be by for from has in is it its of on or that the this to was were will with you your".split()
-)
+_STOP = frozenset("a an and are as at be by for from has in is it its of on or that the this to was were will with you your".split())  # noqa: SIM905 (a list of 28 strings reads worse)
 _LINKS = ("for", "with", "without", "in", "and")
 
 

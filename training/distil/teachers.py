@@ -1,0 +1,57 @@
+"""Trained networks as teachers: their logits on training lists, mixed and written beside the grades.
+
+Logits of one list are centred before they are mixed, so that a teacher's offset says nothing; they are not rescaled, because
+networks trained on one target share its scale.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import torch
+from torch import nn
+from torch.utils.data import DataLoader
+
+from training.batches import BudgetSampler, ListDataset
+from training.models.cross_encoder import inference_device
+from training.networks import Collate
+from training.trainer import list_logits
+
+Logits = tuple[float, ...]
+
+
+@torch.inference_mode()
+def score_lists(network: nn.Module, dataset: ListDataset, collate: Collate, *, max_hits: int = 2048, workers: int = 0) -> list[Logits]:
+    """The network's logits for every hit of every list, in the data set's order."""
+    device = inference_device()
+    network.to(device).eval()
+    sampler = BudgetSampler(dataset, max_hits=max_hits, shuffle=False)
+    batches = sampler.batches()
+    loader = DataLoader(dataset, batch_sampler=batches, collate_fn=collate, num_workers=workers)
+    scored: dict[int, Logits] = {}
+    for indices, batch in zip(batches, loader, strict=True):
+        on_device = {name: tensor.to(device) for name, tensor in batch.items()}
+        with torch.autocast(device.type, dtype=torch.bfloat16):
+            logits = list_logits(network, on_device).float().cpu()
+        for index, row in zip(indices, logits, strict=True):
+            scored[index] = tuple(row[: len(dataset.lists[index].doc_ids)].tolist())
+    return [scored[index] for index in range(len(dataset))]
+
+
+def mix_logits(parts: Mapping[str, tuple[Logits, float]]) -> Logits:
+    """The weighted mean of several teachers' logits for one list, each centred."""
+    total = sum(weight for _, weight in parts.values())
+    centred = [[(value - sum(logits) / len(logits)) * weight / total for value in logits] for logits, weight in parts.values()]
+    return tuple(round(sum(values), 4) for values in zip(*centred, strict=True))
+
+
+def with_teachers(dataset: ListDataset, scored: Sequence[tuple[Sequence[Logits], float]], *, own_weight: float) -> ListDataset:
+    """The data set with mixed teacher logits; a list that already had some keeps them with `own_weight`."""
+    lists = []
+    for index, item in enumerate(dataset.lists):
+        parts = {str(number): (logits[index], weight) for number, (logits, weight) in enumerate(scored)}
+        if item.teacher is not None and own_weight > 0:
+            parts["own"] = (item.teacher, own_weight)
+        lists.append(replace(item, teacher=mix_logits(parts)))
+    return ListDataset(lists, dataset.store, noise=dataset.noise, seed=dataset.seed)

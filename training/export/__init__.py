@@ -1,0 +1,1 @@
+"""Trained networks -> the model directories that the sidecar serves."""

@@ -1,0 +1,149 @@
+"""Trained networks -> ONNX graphs, as the sidecar reads them.
+
+    cross-encoder   model.onnx      input_ids, attention_mask, token_type_ids -> logits
+    bi-encoder      model.onnx      input_ids, attention_mask, token_type_ids -> vectors (pooled, unit length)
+    decomposed      document.onnx   input_ids, attention_mask -> states (int8), scales
+                    model.onnx      input_ids of the one query, states, scales, document_mask -> logits
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import TensorProto
+from torch import nn
+
+from training.export.graph import BertLayers, GraphBuilder, Shape, Weights, float32, int64, tensor
+from training.models.bi_encoder import BiEncoder
+from training.models.cross_encoder import CrossEncoder
+from training.models.decomposed import DecomposedCrossEncoder
+
+
+def numpy_weights(module: nn.Module) -> Weights:
+    """The weights as float32 arrays, under transformers' names without the encoder's own prefix."""
+    named = {name.removeprefix("bert."): tensor for name, tensor in module.state_dict().items()}
+    return {name: tensor.detach().float().cpu().numpy() for name, tensor in named.items()}
+
+
+def _layers(graph: GraphBuilder, model: Any, *, int8_embeddings: bool) -> BertLayers:
+    config = model.config
+    if config.model_type != "bert" or config.hidden_act != "gelu":
+        raise ValueError(f"{config.model_type} with {config.hidden_act} is not exported here: use the generic export")
+    shape = Shape(config.hidden_size, config.num_attention_heads, config.layer_norm_eps)
+    return BertLayers(graph, numpy_weights(model), shape, int8_embeddings=int8_embeddings)
+
+
+def cross_encoder_graph(network: CrossEncoder, *, limit: int, int8_embeddings: bool) -> onnx.ModelProto:
+    """The pair graph; its last layer computes the first token alone. `limit` is the longest pair in tokens."""
+    graph = GraphBuilder()
+    layers = _layers(graph, network.model, int8_embeddings=int8_embeddings)
+    x = layers.embed("input_ids", layers.positions("input_ids", 0, limit), "token_type_ids")
+    mask = layers.key_mask("attention_mask")
+    last = network.config.num_hidden_layers - 1
+    for index in range(last):
+        x = layers.layer(index, x, mask)
+    logits = layers.classify(layers.first_token_layer(last, x, mask))
+    return _named(graph, logits, "cross_encoder", _inputs("attention_mask", "token_type_ids"), float32("logits", "batch"))
+
+
+def bi_encoder_graph(network: BiEncoder, *, limit: int, int8_embeddings: bool) -> onnx.ModelProto:
+    """The vector graph: pooled and of unit length."""
+    graph = GraphBuilder()
+    layers = _layers(graph, network.model, int8_embeddings=int8_embeddings)
+    x = layers.embed("input_ids", layers.positions("input_ids", 0, limit), "token_type_ids")
+    mask = layers.key_mask("attention_mask")
+    last = network.config.num_hidden_layers - 1
+    for index in range(last):
+        x = layers.layer(index, x, mask)
+    if network.pooling == "cls":
+        pooled = graph.node("Squeeze", layers.first_token_layer(last, x, mask), graph.ints(1))
+    else:
+        real = graph.node("Unsqueeze", graph.node("Cast", "attention_mask", to=TensorProto.FLOAT), graph.ints(2))
+        weighted = graph.node("Mul", layers.layer(last, x, mask), real)
+        pooled = graph.node("ReduceSum", weighted, graph.ints(1), keepdims=0)
+    # The mean's divisor vanishes in the unit length.
+    length = graph.node("ReduceL2", pooled, graph.ints(1), keepdims=1)
+    vectors = graph.node("Div", pooled, graph.node("Max", length, graph.constant("tiny", np.float32(1e-12))))
+    output = float32("vectors", "batch", network.config.hidden_size)
+    return _named(graph, vectors, "embedder", _inputs("attention_mask", "token_type_ids"), output)
+
+
+def document_graph(network: DecomposedCrossEncoder, *, limit: int, int8_embeddings: bool) -> onnx.ModelProto:
+    """Documents -> states in int8 with one scale a token (symmetric): states = round(value / scale)."""
+    graph = GraphBuilder()
+    layers = _layers(graph, network.model, int8_embeddings=int8_embeddings)
+    x = layers.embed("input_ids", layers.positions("input_ids", network.document_offset, limit), 1)
+    mask = layers.key_mask("attention_mask")
+    for index in range(network.lower_layers):
+        x = layers.layer(index, x, mask)
+    x = _project(graph, network, "compress", x)
+    peak = graph.node("ReduceMax", graph.node("Abs", x), graph.ints(2), keepdims=1)
+    scale = graph.node("Max", graph.node("Div", peak, graph.constant("levels", np.float32(127))), graph.constant("tiny", np.float32(1e-9)))
+    states = graph.node("Cast", graph.node("Round", graph.node("Div", x, scale)), to=TensorProto.INT8)
+    graph.nodes.append(onnx.helper.make_node("Identity", [states], ["states"], name="states"))
+    scales = graph.node("Squeeze", scale, graph.ints(2))
+    outputs = [tensor("states", TensorProto.INT8, "batch", "length", network.state_width), float32("scales", "batch", "length")]
+    graph.nodes.append(onnx.helper.make_node("Identity", [scales], ["scales"], name="scales"))
+    return graph.build("document", _inputs("attention_mask"), outputs)
+
+
+def query_graph(network: DecomposedCrossEncoder, *, limit: int, int8_embeddings: bool) -> onnx.ModelProto:
+    """One query and many documents' states -> logits; the query's own lower layers run once."""
+    graph = GraphBuilder()
+    layers = _layers(graph, network.model, int8_embeddings=int8_embeddings)
+    query = layers.embed("input_ids", layers.positions("input_ids", 0, limit), 0)
+    # One query is never padded: no mask, which a zero stands for.
+    open_mask = graph.constant("open", np.zeros((1, 1, 1, 1), dtype=np.float32))
+    for index in range(network.lower_layers):
+        query = layers.layer(index, query, open_mask)
+    documents = graph.node("Mul", graph.node("Cast", "states", to=TensorProto.FLOAT), graph.node("Unsqueeze", "scales", graph.ints(2)))
+    documents = _project(graph, network, "expand", documents)
+    logits = layers.classify(_meet(graph, layers, network, query, documents))
+    inputs = [
+        int64("input_ids", 1, "query_length"),
+        tensor("states", TensorProto.INT8, "batch", "length", network.state_width),
+        float32("scales", "batch", "length"),
+        int64("document_mask", "batch", "length"),
+    ]
+    return _named(graph, logits, "query", inputs, float32("logits", "batch"))
+
+
+def _meet(graph: GraphBuilder, layers: BertLayers, network: DecomposedCrossEncoder, query: str, documents: str) -> str:
+    """The upper layers: the query's tokens attend to themselves and to the document's states; the last one for the first token."""
+    batch = graph.node("Slice", graph.node("Shape", "states"), graph.ints(0), graph.ints(1))
+    length = graph.node("Slice", graph.node("Shape", "input_ids"), graph.ints(1), graph.ints(2))
+    ones = graph.node("Expand", graph.constant("one_int", np.int64(1)), graph.node("Concat", batch, length, axis=0))
+    mask = layers.key_mask(graph.node("Concat", ones, "document_mask", axis=1))
+    spread = graph.node("Concat", batch, graph.ints(1, 1), axis=0)
+    last = network.config.num_hidden_layers - 1
+    for index in range(network.lower_layers, last + 1):
+        first_meeting = index == network.lower_layers
+        own = layers.keys_values(index, query)
+        # Until the first meeting every document sees the same query states: projected once, then repeated.
+        keys = [graph.node("Expand", part, spread) for part in own] if first_meeting else list(own)
+        context = layers.keys_values(index, documents)
+        key, value = (graph.node("Concat", mine, theirs, axis=1) for mine, theirs in zip(keys, context, strict=True))
+        if index == last:
+            query = graph.node("Slice", query, graph.ints(0), graph.ints(1), graph.ints(1))
+        query = layers.attend_layer(index, query, key, value, mask)
+    return query
+
+
+def _project(graph: GraphBuilder, network: DecomposedCrossEncoder, name: str, x: str) -> str:
+    layer = getattr(network, name)
+    if not isinstance(layer, nn.Linear):
+        return x
+    return graph.linear(x, name, layer.weight.detach().float().numpy(), layer.bias.detach().float().numpy())
+
+
+def _inputs(*names: str) -> list[onnx.ValueInfoProto]:
+    return [int64(name, "batch", "length") for name in ("input_ids", *names)]
+
+
+def _named(
+    graph: GraphBuilder, result: str, name: str, inputs: list[onnx.ValueInfoProto], output: onnx.ValueInfoProto
+) -> onnx.ModelProto:
+    graph.nodes.append(onnx.helper.make_node("Identity", [result], [output.name], name=output.name))
+    return graph.build(name, inputs, [output])
