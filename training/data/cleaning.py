@@ -1,6 +1,6 @@
 """Interactions -> those worth learning from, and a report of what was dropped and why.
 
-Invariant: a rule sees every row that is left by the rules before it, in the order of the report; nothing else disappears.
+Invariant: a row is dropped by the first rule that applies to it, and counted under that rule's reason; nothing else disappears.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import ibis
 from ibis.expr.types import BooleanScalar, Table
 
+from training.data.engine import Engine
 from training.data.interactions import SCHEMA
 from training.data.reading import Read
 from training.data.report import count
@@ -41,7 +42,7 @@ class Cleaning:
     searched_sessions_only: bool = False
 
 
-def clean(interactions: Table, rules: Cleaning) -> Read:
+def clean(engine: Engine, interactions: Table, rules: Cleaning) -> Read:
     """The rows of `interactions` that no rule drops. Each rule's reason is in the report with the number of its rows."""
     rows = interactions.group_by(list(SCHEMA)).agg(copies=interactions.count())
     if not rules.duplicates:
@@ -49,8 +50,7 @@ def clean(interactions: Table, rules: Cleaning) -> Read:
     rows = rows.mutate(reason=ibis.null("string"))
     for rule in (_cancellations, _fees, _notes, _bot_devices, _bots, _unsearched):
         rows = rule(rows, rules)
-    # The engine plans all rules as one pass; what they keep is stored, so that the reports and the readers after them do not repeat it.
-    rows = rows.cache()
+    rows = engine.keep(rows)
     counts = rows.group_by("reason").agg(rows=rows.copies.sum(), distinct=rows.count()).to_pyarrow().to_pylist()
     by_reason: dict[str | None, int] = {row["reason"]: row["rows"] for row in counts}
     by_reason["duplicate"] = sum(row["rows"] - row["distinct"] for row in counts if row["reason"] is None)

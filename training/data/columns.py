@@ -6,9 +6,10 @@ Invariant: what cannot be read as its type is null, never an error in the middle
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 import ibis
-from ibis.expr.types import IntegerScalar, StringScalar, Table
+from ibis.expr.types import FloatingScalar, IntegerScalar, StringScalar, Table
 
 
 @ibis.udf.scalar.builtin  # type: ignore[untyped-decorator]
@@ -34,6 +35,22 @@ def epoch_ms(text: StringScalar) -> IntegerScalar:
         (text.re_search(r"^[0-9]+$"), number),
         else_=seconds * 1000 + moment.millisecond(),
     )
+
+
+def whole(text: StringScalar) -> IntegerScalar:
+    """A whole number, also one written as `3.0`; null where the text is none."""
+    return text.re_extract(r"^(-?[0-9]+)(\.0*)?$", 1).try_cast("int64")
+
+
+def number(text: StringScalar) -> FloatingScalar:
+    """A finite decimal number; null where the text is none (`nan` and `inf` are none)."""
+    return text.re_extract(r"^(-?[0-9]+(\.[0-9]*)?([eE][-+]?[0-9]{1,2})?)$", 1).try_cast("float64")
+
+
+def trec_columns(line: StringScalar, names: Sequence[str | None]) -> dict[str, StringScalar]:
+    """The columns of a line that are named, split at spaces; null where the line has not as many columns as there are names."""
+    pattern = r"^\s*" + r"\s+".join([r"(\S+)"] * len(names)) + r"\s*$"
+    return {name: line.re_extract(pattern, i).nullif("") for i, name in enumerate(names, start=1) if name is not None}
 
 
 def without_blanks(lines: Table) -> Table:

@@ -80,6 +80,10 @@ class DuckDbEngine:
     def parquet(self, paths: Sequence[Path]) -> Table:
         return self.connection.read_parquet(existing(paths), filename="file")
 
+    def keep(self, table: Table) -> Table:
+        # Not Ibis' own cache: its tables vanish with the Python object, and stand uncompressed in memory before they spill.
+        return self.connection.create_table(ibis.util.gen_name("kept"), table)
+
     def close(self) -> None:
         self.connection.disconnect()
         self._folder.cleanup()

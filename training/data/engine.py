@@ -41,6 +41,10 @@ class Engine(Protocol):
         """The rows of Parquet files, with their own types and the column `file`."""
         ...
 
+    def keep(self, table: Table) -> Table:
+        """The table computed once and stored until the engine closes, for results that several steps read."""
+        ...
+
     def close(self) -> None:
         """Free what the engine holds, its temporary files included."""
         ...

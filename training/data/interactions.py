@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Literal
 
 import ibis
-from ibis.expr.types import BooleanScalar, IntegerScalar, StringScalar
+from ibis.expr.types import BooleanScalar, StringScalar
 
-from training.data.columns import epoch_ms
+from training.data.columns import epoch_ms, number, whole
 from training.data.engine import Engine
 from training.data.reading import Raw, Read, check, open_raw
 
@@ -37,7 +37,8 @@ SCHEMA = {
 class InteractionColumns:
     """A log's own names for our columns (a dotted path in JSON); none where the log does not have one.
 
-    `type` may be missing: then every row is a `constant_type`. `position_base` says whether the first position is 0 or 1.
+    `a|b` reads column b where a is empty. `type` may be missing: then every row is a `constant_type`. `position_base` says whether
+    the first position is 0 or 1.
     """
 
     item: str
@@ -68,7 +69,7 @@ def typed(raw: Raw, columns: InteractionColumns, step: str) -> Read:
 
     item, moment, place, amount = text(columns.item), text(columns.timestamp), text(columns.position), text(columns.quantity)
     kind = ibis.literal(columns.constant_type) if columns.type is None else text(columns.type)
-    timestamp_ms, position, quantity = epoch_ms(moment), _whole(place) + (1 - columns.position_base), amount.try_cast("float64")
+    timestamp_ms, position, quantity = epoch_ms(moment), whole(place) + (1 - columns.position_base), number(amount)
     faults: list[tuple[BooleanScalar, str]] = [
         (item.isnull(), f"no {columns.item}"),
         (kind.isnull(), f"no {columns.type}"),
@@ -90,8 +91,3 @@ def typed(raw: Raw, columns: InteractionColumns, step: str) -> Read:
         "quantity": quantity,
     }
     return check(raw, step, faults, {name: value.cast(SCHEMA[name]) for name, value in values.items()})
-
-
-def _whole(text: StringScalar) -> IntegerScalar:
-    """A whole number, also one written as `3.0`."""
-    return text.re_extract(r"^(-?[0-9]+)(\.0*)?$", 1).try_cast("int64")

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Literal
 
 import ibis
 from ibis.expr.types import BooleanScalar, StringScalar, Table, Value
@@ -23,19 +24,25 @@ _JSON = {".jsonl", ".ndjson", ".json"}
 _MALFORMED = "cannot be split into the columns of the header"
 
 
+# Cells of a CSV row, a JSON object a line, a line of text, typed columns of Parquet, or rows of a document with their `place` in it.
+Form = Literal["cells", "json", "text", "parquet", "document"]
+
+
 @dataclass(frozen=True, slots=True)
 class Raw:
-    """Rows as text columns by name and the engine's `file`, and those that could not be split into columns."""
+    """Rows as columns by name and the engine's `file`, and those that could not be split into columns (`file`, `text`)."""
 
     rows: Table
-    malformed: Table | None
-    delimiter: str | None
-    # How a column is read from a row: a JSON line's columns are paths into it.
-    nested: bool = False
+    form: Form
+    malformed: Table | None = None
+    delimiter: str = ","
 
     def column(self, path: str) -> StringScalar:
-        """The column of this name or path, as text, empty as null."""
-        if self.nested:
+        """The column of this name or path, as text, empty as null; of `a|b`, b where a is empty."""
+        return ibis.coalesce(*map(self._column, path.split("|")))
+
+    def _column(self, path: str) -> StringScalar:
+        if self.form == "json":
             return json_text(self.rows.text, path)
         if path not in self.rows.columns or path == "file":
             known = ", ".join(name for name in self.rows.columns if name != "file")
@@ -60,21 +67,21 @@ def open_raw(engine: Engine, paths: Sequence[Path]) -> Raw:
     if kind in _DELIMITERS:
         return open_delimited(engine, paths, _DELIMITERS[kind])
     if kind in _JSON:
-        return Raw(engine.lines(paths), None, None, nested=True)
+        return Raw(engine.lines(paths), "json")
     if kind == ".parquet":
-        return Raw(engine.parquet(paths), None, None)
+        return Raw(engine.parquet(paths), "parquet")
     raise ValueError(f"{paths[0]}: the name ends in none of .csv, .tsv, .jsonl, .ndjson, .json, .parquet (or .gz of the first five)")
 
 
 def open_delimited(engine: Engine, paths: Sequence[Path], delimiter: str) -> Raw:
     """CSV files, whatever their names and their delimiter."""
     found = engine.delimited(paths, delimiter)
-    return Raw(found.rows, found.malformed, delimiter)
+    return Raw(found.rows, "cells", found.malformed, delimiter)
 
 
 def check(raw: Raw, step: str, faults: Sequence[tuple[BooleanScalar, str]], columns: Mapping[str, Value]) -> Read:
     """The typed columns of the rows without a fault; `faults` are conditions on a row and what they mean, first match first."""
-    if raw.nested:
+    if raw.form == "json":
         faults = [(get_json_object(raw.rows.text, "$").isnull(), "not JSON"), *faults]
     reason = ibis.cases(*((condition.fill_null(False), text) for condition, text in faults), else_=ibis.null("string"))
     labelled = raw.rows.mutate(bad_reason=reason)
@@ -93,10 +100,20 @@ def _examples(raw: Raw, bad: Table) -> tuple[BadRow, ...]:
     samples = []
     if raw.malformed is not None:
         samples = [Sample(row["file"], _MALFORMED, text=row["text"]) for row in raw.malformed.limit(EXAMPLES).to_pyarrow().to_pylist()]
-    for row in bad.limit(EXAMPLES - len(samples)).to_pyarrow().to_pylist():
-        file, reason = row.pop("file"), row.pop("bad_reason")
-        samples.append(Sample(file, reason, text=row["text"]) if raw.nested else Sample(file, reason, cells=tuple(row.values())))
-    return locate(samples, raw.delimiter) if raw.nested or raw.delimiter else without_lines(samples)
+    # A frequent fault must not hide a rare one.
+    place = ibis.row_number().over(group_by="bad_reason", order_by="file")
+    shown = bad.mutate(bad_place=place).filter(lambda t: t.bad_place < EXAMPLES).drop("bad_place")
+    samples += [_sample(raw.form, row) for row in shown.to_pyarrow().to_pylist()]
+    return without_lines(samples) if raw.form in {"parquet", "document"} else locate(samples, raw.delimiter)
+
+
+def _sample(form: Form, row: dict[str, Any]) -> Sample:
+    file, reason = row.pop("file"), row.pop("bad_reason")
+    if form == "cells":
+        return Sample(file, reason, cells=tuple(row.values()))
+    if form == "document":
+        return Sample(file, f"{row['place']}: {reason}")
+    return Sample(file, reason, text=row.get("text"))
 
 
 def _kind(path: Path) -> str:

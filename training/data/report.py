@@ -17,7 +17,7 @@ from training.data.files import open_text
 
 _Key = TypeVar("_Key")
 # Examples show where to look; the counts tell how much there is to see.
-EXAMPLES = 20
+EXAMPLES = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ class _Wanted:
             self.cells.setdefault(sample.cells, []).append(sample.reason)
 
 
-def locate(samples: Sequence[Sample], delimiter: str | None) -> tuple[BadRow, ...]:
+def locate(samples: Sequence[Sample], delimiter: str) -> tuple[BadRow, ...]:
     """The samples with their lines, in the order of the files; `delimiter` is that of files whose samples are cells.
 
     Engines read files in parallel and know no line numbers, so the files that hold bad rows are read once more, up to the last one.
@@ -96,13 +96,13 @@ def count(rows: Mapping[str | None, int], step: str, examples: Sequence[BadRow] 
     return Report(step, sum(rows.values()), dropped, tuple(examples))
 
 
-def _located(file: str, wanted: _Wanted, delimiter: str | None) -> Iterator[BadRow]:
+def _located(file: str, wanted: _Wanted, delimiter: str) -> Iterator[BadRow]:
     with open_text(Path(file)) as text:
         for number, line in enumerate(text, start=1):
             if not wanted.lines:
                 break
             yield from (BadRow(file, number, reason) for reason in _take(wanted.lines, line.rstrip("\r\n")))
-    if not wanted.cells or delimiter is None:
+    if not wanted.cells:
         return
     with open_text(Path(file)) as text:
         reader = csv.reader(text, delimiter=delimiter)

@@ -53,6 +53,9 @@ class SparkEngine:
     def parquet(self, paths: Sequence[Path]) -> Table:
         return self._table(self._session.read.parquet(*existing(paths)))
 
+    def keep(self, table: Table) -> Table:
+        return self._view(self._session.sql(self.connection.compile(table)).cache())
+
     def close(self) -> None:
         if self._owned:
             self._session.stop()
@@ -65,8 +68,9 @@ class SparkEngine:
 
     def _table(self, frame: Any, *, keep: bool = False) -> Table:
         frame = frame.withColumn("file", input_file_name())
-        if keep:
-            frame = frame.cache()
+        return self._view(frame.cache() if keep else frame)
+
+    def _view(self, frame: Any) -> Table:
         name = ibis.util.gen_name("files")
         frame.createOrReplaceTempView(name)
         return self.connection.table(name)

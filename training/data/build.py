@@ -1,0 +1,125 @@
+"""Judgments or grades, a first pass and a catalogue -> the lists that training reads, with hard and random negatives.
+
+Invariant: what a list holds depends on the seed and its own query alone, not on the other lists; every list that is left out is counted.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from ibis.expr.types import Table
+
+from training.data.lists import QueryList
+from training.data.report import Report
+from training.metrics.ranking import Qrels, Run, ranking
+
+
+@dataclass(frozen=True, slots=True)
+class ListSettings:
+    """How a training list is made from judged hits.
+
+    `hard_negatives` are unjudged hits of the first pass below rank `hard_below`: from the very top, too many are relevant hits that nobody
+    judged; without `random_negatives` beside them a model forgets what is plainly irrelevant. Lists longer than `max_hits` lose judged
+    hits at random, the best grade last. `keep_single_grade` is for losses over single hits, which need no order.
+    """
+
+    hard_negatives: int = 4
+    hard_below: int = 10
+    random_negatives: int = 4
+    max_hits: int = 32
+    keep_single_grade: bool = False
+    seed: int = 0
+
+
+def query_lists(judgments: Table, source: str) -> tuple[list[QueryList], Report]:
+    """The lists of a judgments table, by query id; of a pair judged twice the higher grade, the other counted."""
+    total = int(judgments.count().to_pyarrow().as_py())
+    pairs = judgments.group_by(["query_id", "doc_id"]).agg(query=judgments.query.min(), grade=judgments.grade.max())
+    hits: dict[str, list[tuple[str, float]]] = {}
+    queries: dict[str, str] = {}
+    for row in pairs.order_by(["query_id", "doc_id"]).to_pyarrow().to_pylist():
+        hits.setdefault(row["query_id"], []).append((row["doc_id"], row["grade"]))
+        queries[row["query_id"]] = row["query"]
+    lists = [_list(query_id, queries[query_id], found, source) for query_id, found in hits.items()]
+    judged_twice = total - sum(len(item.doc_ids) for item in lists)
+    return lists, Report("lists", total, {"judged twice": judged_twice} if judged_twice else {})
+
+
+def graded_lists(grades: Table, source: str) -> list[QueryList]:
+    """The lists of a grades table (`query, item_id, grade`), by query."""
+    renamed = grades.select(query_id="query", query="query", doc_id="item_id", grade="grade")
+    return query_lists(renamed, source)[0]
+
+
+def to_qrels(lists: Iterable[QueryList]) -> Qrels:
+    """The judgments of lists, as metrics read them; raises ValueError where a grade is not whole."""
+    return {item.query_id: {doc_id: _whole(grade) for doc_id, grade in zip(item.doc_ids, item.grades, strict=True)} for item in lists}
+
+
+def training_lists(
+    judged: Iterable[QueryList], doc_ids: Sequence[str], run: Run | None = None, settings: ListSettings | None = None
+) -> tuple[list[QueryList], Report]:
+    """Training lists: judged hits of the catalogue, hard negatives of the first pass by query id, random negatives.
+
+    The report counts lists: those without a hit in the catalogue, and those of one grade even with the negatives.
+    """
+    settings = settings or ListSettings()
+    known = frozenset(doc_ids)
+    built: list[QueryList] = []
+    dropped: Counter[str] = Counter()
+    for item in judged:
+        found = _build(item, doc_ids, known, (run or {}).get(item.query_id, {}), settings)
+        if found is None:
+            dropped["no judged hit is in the catalogue"] += 1
+        elif len(set(found.grades)) < 2 and not settings.keep_single_grade:
+            dropped["all hits have one grade"] += 1
+        else:
+            built.append(found)
+    return built, Report("training lists", len(built) + dropped.total(), dropped)
+
+
+def _build(
+    item: QueryList, doc_ids: Sequence[str], known: frozenset[str], hits: Mapping[str, float], settings: ListSettings
+) -> QueryList | None:
+    rng = random.Random(f"{settings.seed}:{item.query_id}")
+    judged = [(doc_id, grade) for doc_id, grade in zip(item.doc_ids, item.grades, strict=True) if doc_id in known]
+    if not judged:
+        return None
+    taken = set(item.doc_ids)
+    hard = [doc_id for doc_id in ranking(hits)[settings.hard_below :] if doc_id in known and doc_id not in taken]
+    negatives = rng.sample(hard, min(settings.hard_negatives, len(hard)))
+    negatives += _random(doc_ids, taken | set(negatives), settings.random_negatives, rng)
+    judged = _capped(judged, max(1, settings.max_hits - len(negatives)), rng)
+    found = judged + [(doc_id, 0.0) for doc_id in negatives[: settings.max_hits - len(judged)]]
+    return _list(item.query_id, item.query, found, item.source)
+
+
+def _capped(judged: list[tuple[str, float]], limit: int, rng: random.Random) -> list[tuple[str, float]]:
+    """At most `limit` hits, drawn grade by grade in turns, so that no grade is lost before another is thinned."""
+    by_grade: dict[float, list[tuple[str, float]]] = {}
+    for hit in rng.sample(judged, len(judged)):
+        by_grade.setdefault(hit[1], []).append(hit)
+    turns = [by_grade[grade] for grade in sorted(by_grade, reverse=True)]
+    drawn: list[tuple[str, float]] = []
+    while len(drawn) < limit and any(turns):
+        drawn += [grade.pop() for grade in turns if grade][: limit - len(drawn)]
+    return sorted(drawn)
+
+
+def _random(doc_ids: Sequence[str], taken: set[str], count: int, rng: random.Random) -> list[str]:
+    """`count` documents that are not taken; fewer where the catalogue has no more."""
+    drawn = rng.sample(doc_ids, min(len(doc_ids), count + len(taken)))
+    return [doc_id for doc_id in drawn if doc_id not in taken][:count]
+
+
+def _list(query_id: str, query: str, hits: Sequence[tuple[str, float]], source: str) -> QueryList:
+    return QueryList(query_id, query, tuple(doc_id for doc_id, _ in hits), tuple(grade for _, grade in hits), source)
+
+
+def _whole(grade: float) -> int:
+    if grade != int(grade):
+        raise ValueError(f"grade {grade} is not whole")
+    return int(grade)

@@ -1,0 +1,145 @@
+"""Catalogue files -> documents by id, each a mapping of the text template's roles to values: what the sidecar gets as `fields`.
+
+Read row by row on this machine: training holds the documents' texts in memory anyway; it is logs that outgrow it. Invariant: a row that
+is no document is named by file and line and left out.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TextIO
+
+import msgspec
+
+from sidecar.encoding import Fields, FieldValue
+from training.data.files import open_text
+from training.data.lists import Catalogue
+from training.data.report import EXAMPLES, BadRow, Report
+
+_Row = dict[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogueColumns:
+    """Which column holds the id, and which column or columns make each role; `actors[:5]` takes the first five of a list.
+
+    Several columns of one role are joined: lists into one list, texts into one text. `separator` splits the texts of a role's columns
+    into a list, as in `Action|Comedy`.
+    """
+
+    doc_id: str
+    roles: Mapping[str, str | Sequence[str]]
+    separator: str | None = None
+
+
+ESCI = CatalogueColumns(
+    "_id",
+    {"title": "title", "brand": "brand", "color": "color", "category": "category", "description": ("description", "bullet_points")},
+)
+MSRD = CatalogueColumns(
+    "id",
+    {
+        "title": "title",
+        "category": "genres",
+        "tags": "tags",
+        "creator": ("director", "actors[:5]"),
+        "year": "year",
+        "description": "overview",
+    },
+)
+MOVIELENS = CatalogueColumns("movieId", {"title": "title", "category": "genres"}, separator="|")
+PRESETS: Mapping[str, CatalogueColumns] = {"esci": ESCI, "msrd": MSRD, "movielens": MOVIELENS}
+
+
+def read_catalogue(paths: Sequence[Path], columns: CatalogueColumns) -> tuple[Catalogue, Report]:
+    """The documents of JSONL, CSV or TSV files, plain or gzipped; of an id that repeats, the first."""
+    catalogue: dict[str, Fields] = {}
+    bad: list[BadRow] = []
+    for path in paths:
+        for line, row in _rows(path):
+            reason = row if isinstance(row, str) else _add(catalogue, row, columns)
+            if reason is not None:
+                bad.append(BadRow(str(path), line, reason))
+    dropped: dict[str, int] = {}
+    for found in bad:
+        dropped[found.reason] = dropped.get(found.reason, 0) + 1
+    examples = [row for reason in dropped for row in [b for b in bad if b.reason == reason][:EXAMPLES]]
+    return catalogue, Report("catalogue", len(catalogue) + len(bad), dropped, tuple(examples))
+
+
+def document(row: Mapping[str, object], columns: CatalogueColumns) -> Fields:
+    """A row's roles, those without a value left out."""
+    found = {role: _role(row, [names] if isinstance(names, str) else names, columns.separator) for role, names in columns.roles.items()}
+    return {role: value for role, value in found.items() if value not in (None, "", [])}
+
+
+def _add(catalogue: dict[str, Fields], row: _Row, columns: CatalogueColumns) -> str | None:
+    """Adds the row's document, or says why not."""
+    identity = row.get(columns.doc_id)
+    if isinstance(identity, bool) or not isinstance(identity, str | int) or identity == "":
+        return f"no {columns.doc_id}"
+    if str(identity) in catalogue:
+        return f"{columns.doc_id} repeats"
+    fields = document(row, columns)
+    if not fields:
+        return f"none of {', '.join(columns.roles)}"
+    catalogue[str(identity)] = fields
+    return None
+
+
+def _role(row: Mapping[str, object], paths: Sequence[str], separator: str | None) -> FieldValue:
+    values = [value for path in paths if (value := _value(row, path, separator)) not in (None, "", [])]
+    if len(values) <= 1:
+        return values[0] if values else None
+    if any(isinstance(value, list) for value in values):
+        return [str(item) for value in values for item in (value if isinstance(value, list) else [value])]
+    return " ".join(str(value) for value in values)
+
+
+def _value(row: Mapping[str, object], path: str, separator: str | None) -> FieldValue:
+    name, _, count = path.removesuffix("]").partition("[:")
+    value: object = row
+    for part in name.split("."):
+        value = value.get(part) if isinstance(value, Mapping) else None
+    if isinstance(value, str) and separator is not None and separator in value:
+        value = value.split(separator)
+    if isinstance(value, list):
+        return [str(item) for item in value if item not in (None, "")][: int(count) if count else None]
+    return value if isinstance(value, str | int | float) else None
+
+
+def _rows(path: Path) -> Iterator[tuple[int, _Row | str]]:
+    """Each row with its line, or why it is none."""
+    kind = path.with_suffix("").suffix if path.suffix == ".gz" else path.suffix
+    with open_text(path) as file:
+        if kind in {".jsonl", ".ndjson", ".json"}:
+            yield from _json_rows(file)
+        elif kind in {".csv", ".tsv"}:
+            yield from _delimited_rows(file, "," if kind == ".csv" else "\t")
+        else:
+            raise ValueError(f"{path}: a catalogue's name ends in .jsonl, .ndjson, .json, .csv or .tsv, or one of them and .gz")
+
+
+def _json_rows(file: TextIO) -> Iterator[tuple[int, _Row | str]]:
+    decoder = msgspec.json.Decoder(dict[str, object])
+    for number, line in enumerate(file, start=1):
+        if not line.strip():
+            continue
+        try:
+            yield number, decoder.decode(line)
+        except (msgspec.DecodeError, msgspec.ValidationError):
+            yield number, "not a JSON object"
+
+
+def _delimited_rows(file: TextIO, delimiter: str) -> Iterator[tuple[int, _Row | str]]:
+    reader = csv.reader(file, delimiter=delimiter)
+    header = next(reader, [])
+    started = reader.line_num + 1
+    for cells in reader:
+        if cells:
+            whole = len(cells) == len(header)
+            yield started, dict(zip(header, cells, strict=True)) if whole else "cannot be split into the columns of the header"
+        started = reader.line_num + 1

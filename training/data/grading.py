@@ -1,0 +1,115 @@
+"""Interactions -> grades of (query, item) pairs: by the strongest interaction, or by interactions over those that the place explains.
+
+Invariant: a pair without enough evidence gets no grade, rather than a zero, and is counted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import ibis
+from ibis.expr.types import FloatingScalar, StringScalar, Table
+
+from training.data.engine import Engine
+from training.data.reading import Read
+from training.data.report import count
+
+DEFAULT_WEIGHTS: Mapping[str, float] = {"click": 1.0, "cart": 2.0, "purchase": 3.0}
+# Measured chances that a user looks at places 1 to 10 of a result page (Joachims et al., 2005).
+EXAMINATION = (0.68, 0.61, 0.48, 0.34, 0.28, 0.20, 0.11, 0.10, 0.08, 0.06)
+
+
+@dataclass(frozen=True, slots=True)
+class PositionModel:
+    """How much of a pair's interactions its place on the page explains.
+
+    `examination` holds the chance that each place is looked at; without it, the log's own mean at each place is taken, which is fair
+    only where first-pass rank and relevance are weakly tied. `prior` expected interactions are added on both sides of the ratio, so
+    few impressions say little. A pair is graded by the number of `thresholds` that its ratio reaches, and left out when it has no
+    interaction and fewer than `enough` expected ones.
+    """
+
+    examination: tuple[float, ...] | None = EXAMINATION
+    prior: float = 1.0
+    enough: float = 0.5
+    thresholds: tuple[float, ...] = (0.75, 1.25, 2.0)
+    impression_type: str = "impression"
+
+
+def grade_by_type(engine: Engine, interactions: Table, weights: Mapping[str, float] = DEFAULT_WEIGHTS) -> Read:
+    """`query, item_id, grade, events`: the weight of the strongest interaction of a pair, weights being grades; the report counts rows."""
+    rows = _weighed(interactions, weights)
+    known = engine.keep(rows.mutate(reason=_unusable(rows, set(weights))))
+    graded = known.filter(known.reason.isnull()).group_by(["query", "item_id"])
+    return Read(
+        graded.agg(grade=lambda t: t.weight.max(), events=lambda t: t.count()),
+        count(_reasons(known), "grades by type"),
+    )
+
+
+def grade_by_position(engine: Engine, interactions: Table, model: PositionModel, weights: Mapping[str, float] = DEFAULT_WEIGHTS) -> Read:
+    """`query, item_id, grade, events, expected, ratio`: weighed interactions over those expected at the places where the item was shown
+    (clicks over expected clicks, Zhang & Jones, WWW 2007); the report counts (query, item) pairs."""
+    rows = _weighed(interactions, {**weights, model.impression_type: 0.0})
+    usable = rows.filter(_unusable(rows, {*weights, model.impression_type}).isnull())
+    shown = usable.filter(usable.type == model.impression_type, usable.position.notnull())
+    placed = _expected_by_place(usable, shown, model)
+    exposure = shown.inner_join(placed, "position").group_by(["query", "item_id"]).agg(expected=lambda t: t.rate.sum())
+    pairs = usable.group_by(["query", "item_id"]).agg(events=lambda t: t.weight.sum())
+    joined = pairs.left_join(exposure, ["query", "item_id"]).drop("query_right", "item_id_right")
+    ratio = (joined.events + model.prior) / (joined.expected + model.prior)
+    reason = ibis.cases(
+        (joined.expected.isnull(), "never shown at a known place"),
+        ((joined.events == 0) & (joined.expected < model.enough), "shown too little to tell"),
+        else_=ibis.null("string"),
+    )
+    labelled = engine.keep(joined.mutate(ratio=ratio, grade=_grade(ratio, model.thresholds), reason=reason))
+    graded = labelled.filter(labelled.reason.isnull()).select("query", "item_id", "grade", "events", "expected", "ratio")
+    return Read(graded, count(_reasons(labelled), "grades by position"))
+
+
+def normalized_query(query: StringScalar) -> StringScalar:
+    """Lower case, single spaces: spellings that users mean alike."""
+    return query.lower().re_replace(r"\s+", " ").strip().nullif("")
+
+
+def _weighed(interactions: Table, weights: Mapping[str, float]) -> Table:
+    weight = ibis.cases(*((interactions.type == name, value) for name, value in weights.items()), else_=0.0)
+    return interactions.mutate(query=normalized_query(interactions.query), weight=weight.cast("float64"))
+
+
+def _unusable(rows: Table, known: set[str]) -> StringScalar:
+    return ibis.cases(
+        (rows.query.isnull(), "no query"),
+        (~rows.type.isin(sorted(known)), "a type without a weight"),
+        else_=ibis.null("string"),
+    )
+
+
+def _expected_by_place(usable: Table, shown: Table, model: PositionModel) -> Table:
+    """`position, rate`: the weighed interactions that an item of average appeal gets each time it is shown there."""
+    if model.examination is None:
+        events = usable.filter(usable.position.notnull()).group_by("position")
+        observed = events.agg(weight=lambda t: t.weight.sum(), impressions=lambda t: (t.type == model.impression_type).sum())
+        return observed.filter(observed.impressions > 0).select("position", rate=observed.weight / observed.impressions)
+    looked = shown.mutate(looked=_examined(shown, model.examination))
+    scale = usable.agg(weight=usable.weight.sum()).cross_join(looked.agg(looks=looked.looked.sum()))
+    places = looked.select("position", "looked").distinct()
+    return places.cross_join(scale).select("position", rate=lambda t: t.looked * t.weight / t.looks)
+
+
+def _examined(shown: Table, examination: tuple[float, ...]) -> FloatingScalar:
+    places = ((shown.position == place, chance) for place, chance in enumerate(examination, start=1))
+    # Below the last measured place users look as rarely as there.
+    return ibis.cases(*places, else_=examination[-1])
+
+
+def _grade(ratio: FloatingScalar, thresholds: tuple[float, ...]) -> FloatingScalar:
+    reached = [(ratio >= threshold).cast("int64") for threshold in thresholds]
+    return sum(reached[1:], start=reached[0]).cast("float64")
+
+
+def _reasons(rows: Table) -> dict[str | None, int]:
+    counts = rows.group_by("reason").agg(rows=rows.count()).to_pyarrow().to_pylist()
+    return {row["reason"]: row["rows"] for row in counts}

@@ -1,0 +1,109 @@
+"""Graded judgments -> one table: CSV and TSV, TREC qrels, Quepid and ESCI JSON.
+
+Invariant: `query_id, query, doc_id, grade`, none of them null, grades counting up from 0 = irrelevant.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import ibis
+import msgspec
+import pyarrow as pa
+from ibis.expr.types import BooleanScalar, FloatingScalar, StringScalar
+
+from training.data.columns import number, trec_columns
+from training.data.engine import Engine
+from training.data.files import open_text
+from training.data.reading import Raw, Read, check, open_raw
+
+# Exact, Substitute, Complement, Irrelevant as ESCI's judgments write them -> grades.
+ESCI_RATINGS: Mapping[float, float] = {100.0: 3.0, 10.0: 2.0, 1.0: 1.0, 0.0: 0.0}
+
+
+@dataclass(frozen=True, slots=True)
+class JudgmentColumns:
+    """A file's own names; without a `query_id` the query's text is its id."""
+
+    query: str = "query"
+    doc: str = "doc_id"
+    grade: str = "grade"
+    query_id: str | None = None
+
+
+MSRD_COLUMNS = JudgmentColumns(query_id="query_id")
+
+
+def read_judgments(engine: Engine, paths: Sequence[Path], columns: JudgmentColumns, ratings: Mapping[float, float] | None = None) -> Read:
+    """The judgments of CSV, TSV, JSONL or Parquet files; `ratings` maps the files' ratings to grades."""
+    raw = open_raw(engine, paths)
+    query, doc, rating = raw.column(columns.query), raw.column(columns.doc), raw.column(columns.grade)
+    query_id = query if columns.query_id is None else raw.column(columns.query_id)
+    faults = [(query.isnull(), f"no {columns.query}"), (query_id.isnull(), f"no {columns.query_id}")]
+    return _checked(raw, "judgments", faults, (query_id, query, doc, rating), ratings)
+
+
+def read_qrels(engine: Engine, paths: Sequence[Path], queries: Mapping[str, str]) -> Read:
+    """The judgments of TREC qrels (`query_id 0 doc_id grade`), whose queries' texts are given by id."""
+    topics = ibis.memtable(pa.table({"topic": list(queries), "query": list(queries.values())}))
+    lines = engine.lines(paths)
+    split = lines.mutate(**trec_columns(lines.text, ("query_id", None, "doc_id", "grade")))
+    rows = split.left_join(topics, split.query_id == topics.topic)
+    faults = [(rows.query_id.isnull(), "not four columns: query_id 0 doc_id grade"), (rows.query.isnull(), "a query without a text")]
+    return _checked(Raw(rows, "text"), "qrels", faults, (rows.query_id, rows.query, rows.doc_id, rows.grade), None)
+
+
+def read_quepid(path: Path, ratings: Mapping[float, float] | None = ESCI_RATINGS) -> Read:
+    """The judgments of one JSON document, `judgmentRatings[].{query, ratings[].{docId, rating}}`; a query's text is its id."""
+    with open_text(path) as file:
+        try:
+            document = msgspec.json.decode(file.read(), type=_Document, strict=False)
+        except msgspec.DecodeError as error:
+            raise ValueError(f"{path} is not a judgments document: {error}") from error
+    found = [
+        (judged.query, rating.docId, rating.rating, f"judgmentRatings[{i}].ratings[{j}]")
+        for i, judged in enumerate(document.judgmentRatings)
+        for j, rating in enumerate(judged.ratings)
+    ]
+    columns = list(zip(*found, strict=True)) or [()] * 4
+    names = ("query", "doc_id", "rating", "place")
+    table = pa.table({name: pa.array(column, pa.string()) for name, column in zip(names, columns, strict=True)})
+    raw = Raw(ibis.memtable(table).mutate(file=ibis.literal(str(path))), "document")
+    query, doc, rating = (raw.column(name) for name in names[:3])
+    return _checked(raw, "judgments", [(query.isnull(), "no query")], (query, query, doc, rating), ratings)
+
+
+class _Rating(msgspec.Struct, frozen=True):
+    docId: str | None = None  # noqa: N815 - the file's own name
+    rating: str | None = None
+
+
+class _Judged(msgspec.Struct, frozen=True):
+    query: str
+    ratings: list[_Rating]
+
+
+class _Document(msgspec.Struct, frozen=True):
+    judgmentRatings: list[_Judged]  # noqa: N815 - the file's own name
+
+
+def _checked(
+    raw: Raw,
+    step: str,
+    faults: list[tuple[BooleanScalar, str]],
+    texts: tuple[StringScalar, StringScalar, StringScalar, StringScalar],
+    ratings: Mapping[float, float] | None,
+) -> Read:
+    query_id, query, doc, rating = texts
+    grade = _grade(number(rating), ratings)
+    meaning = "no grade from 0" if ratings is None else f"a rating that is none of {', '.join(f'{known:g}' for known in ratings)}"
+    faults = [*faults, (doc.isnull(), "no document id"), (grade.isnull(), meaning)]
+    return check(raw, step, faults, {"query_id": query_id, "query": query, "doc_id": doc, "grade": grade})
+
+
+def _grade(rating: FloatingScalar, ratings: Mapping[float, float] | None) -> FloatingScalar:
+    if ratings is None:
+        return (rating >= 0).ifelse(rating, ibis.null("float64"))
+    return ibis.cases(*((rating == known, float(grade)) for known, grade in ratings.items()), else_=ibis.null("float64"))

@@ -1,0 +1,56 @@
+"""TREC runs and queries' texts: what retrieval tools exchange.
+
+Invariant: a run that is written reads back with the same order of hits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from training.data.columns import number, trec_columns
+from training.data.engine import Engine
+from training.data.reading import Raw, Read, check, open_delimited
+from training.metrics.ranking import Qrels, Run, ranking
+
+
+def read_run(engine: Engine, paths: Sequence[Path]) -> Read:
+    """`query_id, doc_id, score` of TREC runs: `query_id Q0 doc_id rank score tag`."""
+    lines = engine.lines(paths)
+    columns = trec_columns(lines.text, ("query_id", None, "doc_id", None, "score", None))
+    score = number(columns["score"])
+    faults = [
+        (columns["query_id"].isnull(), "not six columns: query_id Q0 doc_id rank score tag"),
+        (score.isnull(), "a score that is no number"),
+    ]
+    return check(Raw(lines, "text"), "run", faults, {**columns, "score": score})
+
+
+def to_run(read: Read) -> Run:
+    """A run that was read, by query and document."""
+    run: dict[str, dict[str, float]] = {}
+    for row in read.rows.to_pyarrow().to_pylist():
+        run.setdefault(row["query_id"], {})[row["doc_id"]] = row["score"]
+    return run
+
+
+def read_queries(engine: Engine, paths: Sequence[Path], *, query_id: str, query: str, delimiter: str = "\t") -> Mapping[str, str]:
+    """Queries' texts by id, of CSV files with the columns of these names."""
+    rows = open_delimited(engine, paths, delimiter).rows
+    return {row[query_id]: row[query] for row in rows.select(query_id, query).to_pyarrow().to_pylist()}
+
+
+def write_run(path: Path, run: Run, tag: str) -> None:
+    """Write a run with its hits in order of rank."""
+    lines = [
+        f"{query_id} Q0 {doc_id} {rank} {hits[doc_id]:.9g} {tag}\n"
+        for query_id, hits in run.items()
+        for rank, doc_id in enumerate(ranking(hits), start=1)
+    ]
+    path.write_text("".join(lines), encoding="utf-8")
+
+
+def write_qrels(path: Path, qrels: Qrels) -> None:
+    """Write judgments by query."""
+    lines = [f"{query_id} 0 {doc_id} {grade}\n" for query_id, grades in qrels.items() for doc_id, grade in grades.items()]
+    path.write_text("".join(lines), encoding="utf-8")
