@@ -26,6 +26,8 @@ KNOWN_NAMES = {
     "categories": "category",
     "colour": "color",
     "genres": "category",
+    "director": "creator",
+    "author": "creator",
 }
 _READERS = {".jsonl": "json", ".ndjson": "json", ".csv": ",", ".tsv": "\t"}
 

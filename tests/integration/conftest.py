@@ -8,16 +8,28 @@ from __future__ import annotations
 import fcntl
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from opensearchpy import OpenSearch
 
+from cluster.catalogue import FieldNames
+from cluster.embedding import SidecarEmbedder
+from cluster.indexing import Job, index_catalogue
 from cluster.node import Node, built_plugin
 from cluster.ports import free_port
-from cluster.workspace import default_workspace
+from cluster.service import Service
+from cluster.workspace import CHECKOUT, default_workspace
 
 NEWEST = "3.8.0"
 _HEAP = "1g"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """All tests of this folder need the real stack."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.integration)
 
 
 @pytest.fixture(scope="session")
@@ -39,6 +51,26 @@ def client(node: Node) -> Iterator[OpenSearch]:
     """The ordinary client of a shop: it knows nothing of re-ranking."""
     with OpenSearch(node.url, timeout=30) as connected:
         yield connected
+
+
+@pytest.fixture(scope="session")
+def sidecar(node: Node) -> Iterator[Service]:
+    """The real sidecar with the shipped models, under gunicorn."""
+    service = Service(name=node.name, port=free_port())
+    service.up()
+    try:
+        yield service
+    finally:
+        service.down()
+
+
+@pytest.fixture(scope="session")
+def sample_index(client: OpenSearch, sidecar: Service) -> str:
+    """The sample catalogue with its vectors, behind an alias; its name. Nobody writes to it."""
+    samples = CHECKOUT / "samples" / "products.jsonl"
+    job = Job(samples, "samples", CHECKOUT / "mappings" / "products.json", FieldNames(), SidecarEmbedder(sidecar.url))
+    index_catalogue(client, job, lambda _: None)
+    return job.alias
 
 
 @contextmanager

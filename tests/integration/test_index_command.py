@@ -1,0 +1,196 @@
+"""`rerank index` on the real node: whole or not at all, resumed, never seen half-built."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Literal
+from uuid import uuid4
+
+import pytest
+from click.testing import CliRunner, Result
+from opensearchpy import OpenSearch
+
+from cluster import pipelines
+from cluster.bulk import BATCH
+from cluster.catalogue import FieldNames
+from cluster.embedding import DIMENSION
+from cluster.errors import ServiceFailed
+from cluster.indexing import Job, index_catalogue
+from cluster.node import Node
+from cluster.workspace import CHECKOUT
+from scripts.cli import main
+
+PRODUCTS = CHECKOUT / "mappings" / "products.json"
+
+
+class CountingEmbedder:
+    """Gives every text one vector; runs `before` with the number of the call."""
+
+    def __init__(self, before: Callable[[int], None] = lambda _: None) -> None:
+        self.calls = 0
+        self._before = before
+
+    def embed(self, texts: Sequence[str], kind: Literal["query", "passage"]) -> list[list[float]]:  # noqa: ARG002 - the protocol's
+        self.calls += 1
+        self._before(self.calls)
+        return [[1.0] * DIMENSION for _ in texts]
+
+
+@pytest.fixture
+def alias() -> str:
+    """A name that no other test uses."""
+    return f"shop-{uuid4().hex[:8]}"
+
+
+@pytest.fixture
+def rerank(node: Node, alias: str) -> Callable[..., Result]:
+    """Runs `rerank index FILE ...` on the node, without vectors."""
+    return lambda file, *more: CliRunner().invoke(main, ["index", str(file), "--index", alias, "--url", node.url, "--no-vectors", *more])
+
+
+def catalogue(path: Path, *rows: dict[str, Any] | str) -> Path:
+    path.write_text("".join(f"{row if isinstance(row, str) else json.dumps(row)}\n" for row in rows))
+    return path
+
+
+def kettles(count: int, **fields: Any) -> list[dict[str, Any] | str]:
+    return [{"id": f"k{number}", "title": f"Kettle {number}", **fields} for number in range(count)]
+
+
+def titles(client: OpenSearch, alias: str) -> list[str]:
+    found = client.search(index=alias, body={"query": {"match_all": {}}, "size": 10, "sort": ["id"]})
+    return [hit["_source"]["title"] for hit in found["hits"]["hits"]]
+
+
+def job(file: Path, alias: str, embedder: CountingEmbedder, **options: bool) -> Job:
+    return Job(file, alias, PRODUCTS, FieldNames(), embedder, **options)
+
+
+def test_a_catalogue_is_searchable_behind_its_alias(client: OpenSearch, rerank: Callable[..., Result], alias: str, tmp_path: Path) -> None:
+    result = rerank(catalogue(tmp_path / "a.jsonl", *kettles(2)), "--json")
+
+    outcome = json.loads(result.stdout)
+    assert (result.exit_code, outcome["indexed"]) == (0, 2)
+    assert outcome["index"].startswith(f"{alias}-")
+    assert titles(client, alias) == ["Kettle 0", "Kettle 1"]
+
+
+def test_the_same_file_again_does_nothing(rerank: Callable[..., Result], tmp_path: Path) -> None:
+    file = catalogue(tmp_path / "a.jsonl", *kettles(2))
+    first = json.loads(rerank(file, "--json").stdout)
+
+    again = json.loads(rerank(file, "--json").stdout)
+
+    assert again["unchanged"]
+    assert again["index"] == first["index"]
+
+
+def test_bad_rows_are_named_left_out_and_told_by_the_exit_code(
+    client: OpenSearch, rerank: Callable[..., Result], alias: str, tmp_path: Path
+) -> None:
+    cheap = {"id": "cheap", "title": "Kettle", "price": "a bargain"}
+    file = catalogue(tmp_path / "a.jsonl", "{broken", {"title": "no id"}, cheap, *kettles(1))
+
+    result = rerank(file)
+
+    assert result.exit_code == 8
+    assert [f"{file}:{line}: " in result.stderr for line in (1, 2, 3, 4)] == [True, True, True, False]
+    assert "price" in result.stderr
+    assert titles(client, alias) == ["Kettle 0"]
+
+
+def test_a_file_of_bad_rows_alone_changes_nothing(client: OpenSearch, rerank: Callable[..., Result], alias: str, tmp_path: Path) -> None:
+    rerank(catalogue(tmp_path / "a.jsonl", *kettles(1)))
+
+    result = rerank(catalogue(tmp_path / "b.jsonl", "{broken"))
+
+    assert result.exit_code == 7
+    assert titles(client, alias) == ["Kettle 0"]
+
+
+def test_a_new_catalogue_takes_the_old_ones_place_which_stays_for_a_roll_back(
+    client: OpenSearch, rerank: Callable[..., Result], alias: str, tmp_path: Path
+) -> None:
+    old = json.loads(rerank(catalogue(tmp_path / "a.jsonl", *kettles(3)), "--json").stdout)["index"]
+
+    new = json.loads(rerank(catalogue(tmp_path / "b.jsonl", *kettles(1, brand="Acme")), "--json").stdout)["index"]
+
+    assert list(client.indices.get_alias(name=alias)) == [new]
+    assert client.indices.exists(index=old)
+
+
+def test_the_old_index_is_removed_when_asked(client: OpenSearch, rerank: Callable[..., Result], alias: str, tmp_path: Path) -> None:
+    old = json.loads(rerank(catalogue(tmp_path / "a.jsonl", *kettles(3)), "--json").stdout)["index"]
+
+    rerank(catalogue(tmp_path / "b.jsonl", *kettles(1)), "--remove-old")
+
+    assert not client.indices.exists(index=old)
+    assert titles(client, alias) == ["Kettle 0"]
+
+
+def test_searches_see_the_old_catalogue_until_the_new_one_is_whole(client: OpenSearch, alias: str, tmp_path: Path) -> None:
+    index_catalogue(client, job(catalogue(tmp_path / "a.jsonl", *kettles(1)), alias, CountingEmbedder()), lambda _: None)
+    seen: list[list[str]] = []
+    watching = CountingEmbedder(lambda _: seen.append(titles(client, alias)))
+
+    index_catalogue(client, job(catalogue(tmp_path / "b.jsonl", *kettles(2)), alias, watching), lambda _: None)
+
+    assert seen == [["Kettle 0"]]
+    assert titles(client, alias) == ["Kettle 0", "Kettle 1"]
+
+
+def test_a_run_that_was_cut_off_goes_on_where_it_stopped(client: OpenSearch, alias: str, tmp_path: Path) -> None:
+    file = catalogue(tmp_path / "a.jsonl", *kettles(BATCH + 3))
+
+    def fail_in_the_second_batch(call: int) -> None:
+        if call == 2:
+            raise ServiceFailed("no vectors any more")
+
+    with pytest.raises(ServiceFailed):
+        index_catalogue(client, job(file, alias, CountingEmbedder(fail_in_the_second_batch)), lambda _: None)
+    assert not client.indices.exists_alias(name=alias)
+
+    embedder = CountingEmbedder()
+    outcome = index_catalogue(client, job(file, alias, embedder), lambda _: None)
+
+    assert (outcome.resumed, outcome.already, outcome.indexed, embedder.calls) == (True, BATCH, 3, 1)
+    assert client.count(index=alias)["count"] == BATCH + 3
+
+
+def test_reranking_stays_on_and_can_be_switched_off_after_a_new_catalogue(
+    client: OpenSearch, rerank: Callable[..., Result], alias: str, tmp_path: Path
+) -> None:
+    rerank(catalogue(tmp_path / "a.jsonl", *kettles(1)))
+    definition = pipelines.read_pipeline(CHECKOUT / "opensearch" / "pipelines" / "products.json")
+    pipelines.put(client, alias, f"rerank-{alias}", definition)
+
+    rerank(catalogue(tmp_path / "b.jsonl", *kettles(2)), "--remove-old")
+
+    assert list(pipelines.get(client, alias)) == [f"rerank-{alias}"]
+    switched = pipelines.off(client, alias)
+    assert switched is not None
+    assert switched.deleted
+    assert pipelines.get(client, alias) == {}
+
+
+def test_an_index_of_the_aliass_name_is_left_alone(client: OpenSearch, rerank: Callable[..., Result], alias: str, tmp_path: Path) -> None:
+    client.indices.create(index=alias)
+
+    result = rerank(catalogue(tmp_path / "a.jsonl", *kettles(1)))
+
+    assert result.exit_code == 1
+    assert "is an index, not an alias" in result.stderr
+
+
+def test_texts_are_found_by_their_stem_and_by_their_exact_form(
+    client: OpenSearch, rerank: Callable[..., Result], alias: str, tmp_path: Path
+) -> None:
+    rerank(catalogue(tmp_path / "a.jsonl", {"id": "1", "title": "Electric kettles", "brand": "Acme Café"}))
+
+    stemmed = client.count(index=alias, body={"query": {"match": {"title": "kettle"}}})
+    exact = client.count(index=alias, body={"query": {"term": {"brand.exact": "acme cafe"}}})
+    part = client.count(index=alias, body={"query": {"term": {"brand.exact": "acme"}}})
+
+    assert [answer["count"] for answer in (stemmed, exact, part)] == [1, 1, 0]

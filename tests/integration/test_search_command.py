@@ -1,0 +1,56 @@
+"""`rerank search` on the sample catalogue: the unchanged request in every shape, both pages."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import pytest
+from click.testing import CliRunner
+from opensearchpy import OpenSearch
+
+from cluster import pipelines
+from cluster.node import Node
+from cluster.queries import SHAPES
+from cluster.service import Service
+from cluster.workspace import CHECKOUT
+from scripts.cli import main
+
+
+@pytest.fixture(scope="module")
+def reranked_index(client: OpenSearch, sidecar: Service, sample_index: str) -> Iterator[str]:
+    """The samples with re-ranking on; the deadline is long, so that a busy machine fails no test."""
+    path = CHECKOUT / "opensearch" / "pipelines" / "products.json"
+    body = pipelines.read_pipeline(path, {"url": sidecar.url, "deadline_ms": 20_000})
+    pipelines.put(client, sample_index, f"rerank-{sample_index}", body)
+    yield sample_index
+    pipelines.off(client, sample_index)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_both_pages_of_a_request_are_shown(node: Node, sidecar: Service, reranked_index: str, shape: str) -> None:
+    where = ["--index", reranked_index, "--url", node.url, "--sidecar", sidecar.url]
+
+    result = CliRunner().invoke(main, ["search", "running shoes", *where, "--shape", shape, "--json"])
+
+    comparison = json.loads(result.stdout)
+    assert (len(comparison["first_pass"]["hits"]), len(comparison["reranked"]["hits"])) == (10, 10)
+    assert comparison["first_pass"]["applied"] is None
+    if shape != "knn":
+        assert comparison["reranked"]["applied"] is True
+
+
+def test_a_pure_vector_request_has_no_text_and_keeps_its_order(node: Node, sidecar: Service, reranked_index: str) -> None:
+    where = ["--index", reranked_index, "--url", node.url, "--sidecar", sidecar.url]
+
+    comparison = json.loads(CliRunner().invoke(main, ["search", "running shoes", *where, "--shape", "knn", "--json"]).stdout)
+
+    assert comparison["reranked"]["applied"] is False
+    assert comparison["reranked"]["hits"] == comparison["first_pass"]["hits"]
+
+
+def test_vectors_are_searched_and_never_returned(client: OpenSearch, sample_index: str) -> None:
+    found = client.search(index=sample_index, body={"query": {"match": {"title": "shoes"}}, "size": 1})
+
+    (hit,) = found["hits"]["hits"]
+    assert "vector" not in hit["_source"]
