@@ -28,6 +28,16 @@ class Fact:
     ahead: bool
 
 
+@dataclass(frozen=True)
+class Page:
+    """What a title is made of: the facts to show, the name to use, and the brand where it is shown."""
+
+    offer: Offer
+    facts: list[Fact]
+    head: str
+    brand: str
+
+
 def value_fact(kind: str, value: str, rng: Random) -> Fact:
     """The value in one of its spellings, with its place before or behind the product's name."""
     if kind == "audience" and value in AUDIENCES:
@@ -86,17 +96,15 @@ def write_title(offer: Offer, facts: list[Fact], catalogue: Catalogue, rng: Rand
         shown = 0
     head, part = head_name(offer, rng), facts[:shown]
     branded = rng.random() < 0.7
-    brand = offer.brand if branded else ""
-    if manner == "listed":
-        text = _listed(offer, part, head, brand, catalogue, rng)
-    else:
-        text = _plain(part, head, manner, brand, offer.code, rng)
+    page = Page(offer, part, head, offer.brand if branded else "")
+    text = _listed(page, catalogue, rng) if manner == "listed" else _plain(page, manner, rng)
     if offer.stuffing:
         text += " for " + ", ".join(titled(plural(word)) for word in offer.stuffing)
     return (text.upper() if manner == "capitals" else text), shown, branded
 
 
-def _plain(facts: list[Fact], head: str, manner: str, brand: str, code: str | None, rng: Random) -> str:
+def _plain(page: Page, manner: str, rng: Random) -> str:
+    facts, head, brand, code = page.facts, page.head, page.brand, page.offer.code
     if manner == "dashed":
         name = " ".join(part for part in (brand, titled(head)) if part)
         return rng.choice((" - ", " | ", ", ")).join([name, *(titled(fact.text) for fact in facts)])
@@ -108,19 +116,23 @@ def _plain(facts: list[Fact], head: str, manner: str, brand: str, code: str | No
     body = body if rng.random() < 0.1 else titled(body)
     text = f"{brand} {body}" if brand else body
     for item in behind:
-        text += (" " if item.startswith(("for ", "with", "no ")) else ", ") + titled(item)
+        joined = item.startswith(("for ", "with", "no ", "compatible", "fits"))
+        text += f" {item.split()[0]} {titled(' '.join(item.split()[1:]))}" if joined else f", {titled(item)}"
     if manner != "coded" and code:
         text += f" {code}" if rng.random() < 0.5 else f" ({code})"
     return text
 
 
-def _listed(offer: Offer, facts: list[Fact], head: str, brand: str, catalogue: Catalogue, rng: Random) -> str:
+def _listed(page: Page, catalogue: Catalogue, rng: Random) -> str:
+    offer, facts, head, brand = page.offer, page.facts, page.head, page.brand
     ahead = [fact.text for fact in facts if fact.ahead][:2]
     rest = [fact.text for fact in facts if fact.text not in ahead]
     if rng.random() < 0.5:
         ahead.insert(0, rng.choice(catalogue.phrases["praise"]))
-    if offer.accessory is None and offer.novelty is None and rng.random() < 0.6:
-        rest.insert(rng.randrange(len(rest) + 1), rng.choice(offer.product.names))
+    if offer.accessory is None and offer.novelty is None:
+        others = [name for name in offer.product.names if name != head]
+        for name in rng.sample(others, rng.randint(0, len(others))):
+            rest.insert(rng.randrange(len(rest) + 1), name)
     if offer.code is not None:
         rest.append(offer.code)
     tail = ""

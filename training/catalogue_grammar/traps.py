@@ -43,11 +43,13 @@ class Trader:
     def offer(self, product: ProductType, **given: Any) -> Offer:
         """An offer with chance details beside the given ones."""
         rng = self.rng
+        # A third of the pages say all they can: they get the titles of thirty words.
+        talkative = rng.random() < 0.33
         values = {kind: rng.choice(options) for kind, options in product.values.items() if rng.random() < 0.6}
         values.update(given.pop("values", {}))
-        stated = {feature: self._polarity(feature) for feature in self._some(product.features, 3)}
+        stated = {feature: self._polarity(feature) for feature in self._some(product.features, 6 if talkative else 3)}
         stated.update(given.pop("stated", {}))
-        uses = (*given.pop("uses", ()), *self._some(product.uses, 1))
+        uses = (*given.pop("uses", ()), *self._some(product.uses, 3 if talkative else 1))
         given.setdefault("brand", rng.choice(self.catalogue.brands[product.department]))
         given.setdefault("code", draw_code(rng) if rng.random() < 0.12 else None)
         return Offer(product=product, values=values, stated=stated, uses=tuple(dict.fromkeys(uses)), **given)

@@ -33,6 +33,7 @@ UNITS = {
     "yards": ("{} yards", "{} yd", "{}-yard"),
     "grit": ("{} grit", "{}-grit"),
     "amp": ("{} amp", "{}a", "{}-amp"),
+    "hz": ("{}hz", "{} hz"),
     "key": ("{} key", "{}-key", "{} keys"),
 }
 SPELLINGS = {
@@ -58,7 +59,7 @@ PARENTS = {
 }  # fmt: skip
 # Words that turn a value into another one: "faux leather" is no answer to "leather", "off white" none to "white".
 SHIFTING = frozenset({"faux", "off", "rose", "extra", "free", "non", "un", "x", "white", "black"})
-_UPPER = """usb led tv hdmi pc hd uhd 4k 8k ssd hdd rgb gps diy uv bpa spf xl 2xl 3xl xs ac dc rv suv atv bbq cd dvd lp gb tb mah us uk
+_UPPER = """usb led tv hdmi pc hd uhd 4k 8k ssd hdd rgb gps diy uv bpa spf xl 2xl 3xl xs xxl ac dc rv suv atv bbq cd dvd lp gb tb mah us uk
 qi atx tpu pvc abs dslr"""
 UPPER = frozenset(_UPPER.split())
 SMALL = frozenset({"for", "with", "and", "of", "in", "the", "to", "a", "on", "without", "by", "or"})
@@ -107,8 +108,9 @@ def spellings(value: str) -> tuple[str, ...]:
         return SPELLINGS[value]
     if measure := _MEASURE.match(value):
         number, unit = measure.groups()
-        patterns = UNITS.get(unit, ("{} " + unit,))
-        return tuple(pattern.format(spaced) for pattern in patterns for spaced in _spaced(number))
+        if unit not in UNITS:
+            return (value,)
+        return tuple(pattern.format(spaced) for pattern in UNITS[unit] for spaced in _spaced(number))
     return _spaced(value) if _DIMENSIONS.match(value) else (value,)
 
 
