@@ -11,14 +11,14 @@ UV := 0.13.8
 PLUGIN := opensearch/plugin
 PLUGIN_SOURCES := $(shell find $(PLUGIN)/src $(PLUGIN)/pom.xml tests/contract -type f 2>/dev/null)
 MVN = JAVA_HOME="$$($(BIN)/python -m cluster.jdk)" mvn -B -ntp -q -f $(PLUGIN)/pom.xml
-DATA := $(if $(DATA),--data $(DATA))
+DEMO = $(if $(DATA),--data $(DATA))
 
 .PHONY: env demo down test lint unit integration plugin plugin-test
 
 env: $(VENV)/.dev
 
 demo: $(VENV)/.ops plugin
-	$(BIN)/rerank demo $(DATA)
+	$(BIN)/rerank demo $(DEMO)
 
 down: $(VENV)/.ops
 	$(BIN)/rerank down

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -86,12 +89,17 @@ def command(
         _print(asked, most_changed(comparisons, judged, pages), judged)
         _print_figures(summaries, catalogue)
         click.echo(f"\nLeft running: OpenSearch at {node.url}, the sidecar at {service.url}. Stop both: {_stop(name)}")
-        click.echo(f'Your own query: rerank search "..." --index {index} --url {node.url} --sidecar {service.url}')
+        click.echo(f'Your own query: {_door()} search "..." --index {index} --url {node.url} --sidecar {service.url}')
     fail_unless_reranked([*asked, *comparisons])
 
 
 def _stop(name: str) -> str:
-    return "make down" if name == DEFAULT_NAME else f"rerank down --name {name}"
+    return "make down" if name == DEFAULT_NAME else f"{_door()} down --name {name}"
+
+
+def _door() -> str:
+    """How this shell calls `rerank`: by name where it is on the path, else where it is installed."""
+    return "rerank" if shutil.which("rerank") else os.path.relpath(Path(sys.executable).with_name("rerank"))
 
 
 def _alias(data: Path) -> str:
