@@ -10,6 +10,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tokenizers import Tokenizer
 from transformers import set_seed
@@ -48,14 +49,14 @@ def train(run: RunFile, output: Path, *, resume: bool = True, report_to: str = "
     set_seed(run.train.seed)
     encoder = build_encoder(run)
     store = TokenStore(encoder)
-    lists = [item for spec in run.train_sets for item in _load(spec, store)]
+    lists = [item for spec in run.train_sets for item in load_lists(spec, store)]
     if not lists:
         raise ValueError(f"run {run.name} has no training lists")
     dataset = ListDataset(lists, store, noise=run.noise.noise(), seed=run.train.seed)
-    validation = {Path(spec.path).name: ListDataset(_load(spec, store), store) for spec in run.validation_sets}
+    validation = {Path(spec.path).name: ListDataset(load_lists(spec, store), store) for spec in run.validation_sets}
     network = build_network(run.model)
     if run.train.freeze_embeddings:
-        network.model.base_model.embeddings.requires_grad_(False)
+        freeze_embeddings(network)
     trainer = RankingTrainer(
         network,
         training_arguments(run.train, str(output), validating=bool(validation), report_to=report_to),
@@ -72,7 +73,13 @@ def train(run: RunFile, output: Path, *, resume: bool = True, report_to: str = "
     return report
 
 
-def _load(spec: DataSpec, store: TokenStore) -> list[TrainingList]:
+def freeze_embeddings(network: Any) -> None:
+    """Keep the embedding tables as they are: half of a small model's weights, which few queries would only distort."""
+    network.model.base_model.embeddings.requires_grad_(False)
+
+
+def load_lists(spec: DataSpec, store: TokenStore) -> list[TrainingList]:
+    """A training set's lists; their documents are tokenized into the store."""
     directory = Path(spec.path)
     lists = read_lists(directory)[: spec.limit]
     wanted = {doc_id for item in lists for doc_id in item.doc_ids}

@@ -47,7 +47,9 @@ class RankingTrainer(Trainer):
         callbacks: list[TrainerCallback] | None = None,
     ) -> None:
         stopping = [EarlyStoppingCallback(spec.patience)] if spec.patience is not None and validation else []
-        super().__init__(network, arguments, train_dataset=training, eval_dataset=dict(validation) or None, callbacks=[*stopping, *(callbacks or [])])
+        super().__init__(
+            network, arguments, train_dataset=training, eval_dataset=dict(validation) or None, callbacks=[*stopping, *(callbacks or [])]
+        )
         self.spec = spec
         self.losses = losses
         self.collate = collate
@@ -80,7 +82,7 @@ class RankingTrainer(Trainer):
         metrics[f"{metric_key_prefix}_{METRIC}"] = sum(values.values()) / len(values)
         metrics["epoch"] = self.state.epoch or 0.0
         self.log(metrics)
-        self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
+        self.control: Any = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         return metrics
 
     @torch.no_grad()

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-Array = npt.NDArray[np.generic]
+Array = npt.NDArray[Any] | np.generic
 Weights = Mapping[str, npt.NDArray[np.float32]]
 OPSET = 20
 # ONNX Runtime's own operators (fused attention, normalisation with a residual).

@@ -1,9 +1,9 @@
 """Trained networks -> ONNX graphs, as the sidecar reads them.
 
-    cross-encoder   model.onnx      input_ids, attention_mask, token_type_ids -> logits
-    bi-encoder      model.onnx      input_ids, attention_mask, token_type_ids -> vectors (pooled, unit length)
-    decomposed      document.onnx   input_ids, attention_mask -> states (int8), scales
-                    model.onnx      input_ids of the one query, states, scales, document_mask -> logits
+cross-encoder   model.onnx      input_ids, attention_mask, token_type_ids -> logits
+bi-encoder      model.onnx      input_ids, attention_mask, token_type_ids -> vectors (pooled, unit length)
+decomposed      document.onnx   input_ids, attention_mask -> states (int8), scales
+                model.onnx      input_ids of the one query, states, scales, document_mask -> logits
 """
 
 from __future__ import annotations
@@ -142,8 +142,6 @@ def _inputs(*names: str) -> list[onnx.ValueInfoProto]:
     return [int64(name, "batch", "length") for name in ("input_ids", *names)]
 
 
-def _named(
-    graph: GraphBuilder, result: str, name: str, inputs: list[onnx.ValueInfoProto], output: onnx.ValueInfoProto
-) -> onnx.ModelProto:
+def _named(graph: GraphBuilder, result: str, name: str, inputs: list[onnx.ValueInfoProto], output: onnx.ValueInfoProto) -> onnx.ModelProto:
     graph.nodes.append(onnx.helper.make_node("Identity", [result], [output.name], name=output.name))
     return graph.build(name, inputs, [output])

@@ -1,0 +1,151 @@
+"""A finished model directory: graphs, tokenizer, manifest and model card, from a training run's checkpoint.
+
+Two exports of one checkpoint are byte-equal: nothing here reads a clock or a random number.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import onnx
+
+from sidecar.manifest import (
+    FILE_NAME,
+    FORMAT,
+    DataSource,
+    Decomposition,
+    Fusion,
+    Manifest,
+    Template,
+    file_sha256,
+    read_manifest,
+    write_manifest,
+)
+from training.export.card import model_card
+from training.export.networks import bi_encoder_graph, cross_encoder_graph, document_graph, query_graph
+from training.export.quantize import quantize
+from training.models.bi_encoder import load_bi_encoder
+from training.models.cross_encoder import load_cross_encoder
+from training.models.decomposed import load_decomposed
+from training.run_file import RunFile, read_run_file
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInfo:
+    """What the card says of a model and no checkpoint knows."""
+
+    name: str
+    version: str
+    summary: str
+    base: str
+    data: tuple[DataSource, ...]
+    fusion: Fusion | None = None
+    quality: Mapping[str, Any] = field(default_factory=dict)
+    latency: Mapping[str, Any] = field(default_factory=dict)
+
+
+def read_model_info(path: Path) -> ModelInfo:
+    """A model's description from YAML; refuses unknown keys."""
+    return msgspec.yaml.decode(path.read_bytes(), type=ModelInfo, strict=True)
+
+
+def export(run_directory: Path, output: Path, info: ModelInfo, *, int8: bool = True, max_document_tokens: int | None = None) -> Manifest:
+    """Write the model directory of a finished run; `int8=False` keeps the float graph, for the gate to compare with."""
+    run = read_run_file(run_directory / "run.yaml")
+    checkpoint = run_directory / "model"
+    template = run.template
+    if max_document_tokens is not None:
+        template = msgspec.structs.replace(template, max_document_tokens=max_document_tokens)
+    output.mkdir(parents=True, exist_ok=True)
+    graphs, settings = build_graphs(run, checkpoint, template, int8=int8)
+    for name, graph in graphs.items():
+        onnx.save(quantize(graph) if int8 else graph, output / name)
+    shutil.copyfile(checkpoint / "tokenizer.json", output / "tokenizer.json")
+    manifest = _manifest(run, info, template, output, sorted(graphs), settings)
+    write_manifest(output, manifest)
+    (output / "README.md").write_text(model_card(manifest, info.summary))
+    return manifest
+
+
+def build_graphs(run: RunFile, checkpoint: Path, template: Template, *, int8: bool) -> tuple[dict[str, onnx.ModelProto], dict[str, Any]]:
+    """The float graphs of a checkpoint by file name (embeddings already in int8 rows where asked), and their manifest entries."""
+    pair = template.max_query_tokens + template.max_document_tokens + 3
+    if run.model.kind == "cross-encoder":
+        network = load_cross_encoder(str(checkpoint)).eval()
+        shape = {"layers": network.config.num_hidden_layers, "hidden_size": network.config.hidden_size}
+        return {"model.onnx": cross_encoder_graph(network, limit=pair, int8_embeddings=int8)}, {"kind": "cross-encoder", **shape}
+    if run.model.kind == "bi-encoder":
+        encoder = load_bi_encoder(str(checkpoint), pooling=run.model.pooling).eval()
+        settings = {
+            "kind": "embedder",
+            "layers": encoder.config.num_hidden_layers,
+            "hidden_size": encoder.config.hidden_size,
+            "pooling": run.model.pooling,
+            "query_prefix": run.model.query_prefix,
+            "passage_prefix": run.model.passage_prefix,
+        }
+        # Texts that come without fields (`/v1/embed`) may be longer than a composed document.
+        return {"model.onnx": bi_encoder_graph(encoder, limit=512, int8_embeddings=int8)}, settings
+    return _decomposed_graphs(checkpoint, template, int8=int8)
+
+
+def _decomposed_graphs(checkpoint: Path, template: Template, *, int8: bool) -> tuple[dict[str, onnx.ModelProto], dict[str, Any]]:
+    network = load_decomposed(checkpoint).eval()
+    layers = network.config.num_hidden_layers
+    settings = {
+        "kind": "decomposed",
+        "layers": layers,
+        "hidden_size": network.config.hidden_size,
+        "decomposition": Decomposition(
+            lower_layers=network.lower_layers,
+            upper_layers=layers - network.lower_layers,
+            document_offset=network.document_offset,
+            state_width=network.state_width,
+        ),
+    }
+    graphs = {
+        "document.onnx": document_graph(network, limit=template.max_document_tokens + 1, int8_embeddings=int8),
+        "model.onnx": query_graph(network, limit=network.document_offset, int8_embeddings=int8),
+    }
+    return graphs, settings
+
+
+def _manifest(run: RunFile, info: ModelInfo, template: Template, output: Path, graphs: list[str], settings: Mapping[str, Any]) -> Manifest:
+    return Manifest(
+        format=FORMAT,
+        name=info.name,
+        version=info.version,
+        files={name: file_sha256(output / name) for name in [*graphs, "tokenizer.json"]},
+        base=info.base or run.model.base,
+        template=template,
+        fusion=info.fusion,
+        data=info.data,
+        quality=dict(info.quality),
+        latency=dict(info.latency),
+        **settings,
+    )
+
+
+def annotate(directory: Path, summary: str | None = None, **changes: Any) -> Manifest:
+    """Set entries of a written manifest (measured quality and latency, fusion) and write its card anew; the graphs stay."""
+    manifest = msgspec.structs.replace(read_manifest(directory), **changes)
+    write_manifest(directory, manifest)
+    card = directory / "README.md"
+    card.write_text(model_card(manifest, summary if summary is not None else _summary(card)))
+    return manifest
+
+
+def _summary(card: Path) -> str:
+    """The card's first paragraph below its title."""
+    return card.read_text().split("\n\n")[1]
+
+
+def describe(directory: Path) -> str:
+    """The manifest as indented JSON."""
+    return json.dumps(json.loads((directory / FILE_NAME).read_bytes()), indent=2)
