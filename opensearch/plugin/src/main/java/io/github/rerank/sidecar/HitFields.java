@@ -14,7 +14,8 @@ import org.opensearch.core.xcontent.XContentParser;
 
 /**
  * Reads the model's roles out of {@code _source} in one pass over the tokens; everything else, vectors above all, is skipped
- * without being materialised. Objects, arrays of objects and dotted keys all lead to the same path.
+ * without being materialised. Objects, arrays of objects and dotted keys all lead to the same path; a path that ends at an
+ * object stands for all the values in it.
  */
 final class HitFields {
     private final Node root = new Node();
@@ -47,7 +48,7 @@ final class HitFields {
 
     private void object(XContentParser parser, Node node, Reading reading) throws IOException {
         while (parser.nextToken() != XContentParser.Token.END_OBJECT) {
-            Node child = node.step(parser.currentName());
+            Node child = node.isEndOfPath() ? node : node.step(parser.currentName());
             parser.nextToken();
             if (child == null) {
                 parser.skipChildren();
@@ -66,7 +67,8 @@ final class HitFields {
                 }
             }
             case VALUE_NUMBER -> reading.add(node.roles, parser.text(), parser.numberValue());
-            case VALUE_STRING, VALUE_BOOLEAN -> reading.add(node.roles, parser.text(), null);
+            case VALUE_STRING -> reading.add(node.roles, parser.text(), null);
+            case VALUE_BOOLEAN -> reading.add(node.roles, parser.booleanValue() ? "yes" : "no", null);
             default -> { }
         }
     }
@@ -82,6 +84,10 @@ final class HitFields {
                 node = node.children.computeIfAbsent(name, unused -> new Node());
             }
             return node;
+        }
+
+        boolean isEndOfPath() {
+            return children.isEmpty() && roles.isEmpty() == false;
         }
 
         Node step(String key) {

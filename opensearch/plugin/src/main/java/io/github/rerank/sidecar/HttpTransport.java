@@ -17,11 +17,13 @@ import org.opensearch.secure_sm.AccessController;
  * HTTP/1.1 with kept connections. The client's own timeouts end with the headers, so the caller bounds the whole exchange by
  * cancelling its future; only the connect timeout is the client's.
  */
-final class HttpTransport implements Transport, AutoCloseable {
+final class HttpTransport implements Transport {
     static final int MAX_ANSWER_BYTES = 1 << 20;
     private final HttpClient client;
+    private final SidecarToken token;
 
-    HttpTransport(int connectTimeoutMs, Executor executor) {
+    HttpTransport(int connectTimeoutMs, Executor executor, SidecarToken token) {
+        this.token = token;
         client = AccessController.doPrivileged(
             () -> HttpClient.newBuilder()
                 .version(HttpClient.Version.HTTP_1_1)
@@ -38,6 +40,7 @@ final class HttpTransport implements Transport, AutoCloseable {
             .header("Content-Type", "application/json")
             .header("Accept", "application/json")
             .POST(HttpRequest.BodyPublishers.ofByteArray(body));
+        token.authorization().ifPresent(value -> request.header("Authorization", value));
         if (requestId != null) {
             request.header("X-Request-Id", requestId);
         }

@@ -1,13 +1,23 @@
 package io.github.rerank.sidecar;
 
-import java.util.function.Supplier;
+import org.opensearch.action.ActionRequest;
+import org.opensearch.action.search.SearchRequest;
+import org.opensearch.action.support.ActionFilter;
+import org.opensearch.action.support.ActionFilterChain;
+import org.opensearch.action.support.ActionRequestMetadata;
+import org.opensearch.action.support.ContextPreservingActionListener;
 import org.opensearch.common.util.concurrent.ThreadContext;
+import org.opensearch.core.action.ActionListener;
+import org.opensearch.core.action.ActionResponse;
+import org.opensearch.search.collapse.CollapseBuilder;
+import org.opensearch.tasks.Task;
 
 /**
  * Marks the searches below another one. Expanding a collapsed page sends one search per group, and each of them runs through
- * the default pipeline again; nothing in such a request tells it from a reader's, so the mark travels in the thread context.
+ * the index's default pipeline, even where the page itself was asked for without one. Nothing in such a request tells it from a
+ * reader's, so the mark travels in the thread context; what follows the collapsed search runs without it.
  */
-final class InnerSearches {
+final class InnerSearches implements ActionFilter {
     private static final String MARK = "sidecar_rerank.inner_search";
     private final ThreadContext threadContext;
 
@@ -15,28 +25,37 @@ final class InnerSearches {
         this.threadContext = threadContext;
     }
 
+    @Override
+    public int order() {
+        return 0;
+    }
+
     boolean here() {
         return threadContext.getTransient(MARK) != null;
     }
 
-    /** Runs {@code search} so that searches that it starts are marked; the caller's own context stays as it was. */
-    void markBelow(Runnable search) {
-        Supplier<ThreadContext.StoredContext> outside = threadContext.newRestorableContext(true);
-        try (ThreadContext.StoredContext ignored = threadContext.newStoredContext(true)) {
-            threadContext.putTransient(MARK, outside);
-            search.run();
+    @Override
+    public <Request extends ActionRequest, Response extends ActionResponse> void apply(
+        Task task,
+        String action,
+        Request request,
+        ActionRequestMetadata<Request, Response> metadata,
+        ActionListener<Response> listener,
+        ActionFilterChain<Request, Response> chain
+    ) {
+        if (request instanceof SearchRequest search && expandsGroups(search) && here() == false) {
+            ActionListener<Response> unmarking = ContextPreservingActionListener.wrapPreservingContext(listener, threadContext);
+            try (ThreadContext.StoredContext ignored = threadContext.newStoredContext(true)) {
+                threadContext.putTransient(MARK, Boolean.TRUE);
+                chain.proceed(task, action, request, unmarking);
+            }
+        } else {
+            chain.proceed(task, action, request, listener);
         }
     }
 
-    /** Runs {@code rest} in the context from before the mark, so that what follows the marked search is not taken for a part of it. */
-    void unmark(Runnable rest) {
-        Supplier<ThreadContext.StoredContext> outside = threadContext.getTransient(MARK);
-        if (outside == null) {
-            rest.run();
-            return;
-        }
-        try (ThreadContext.StoredContext ignored = outside.get()) {
-            rest.run();
-        }
+    private static boolean expandsGroups(SearchRequest search) {
+        CollapseBuilder collapse = search.source() == null ? null : search.source().collapse();
+        return collapse != null && collapse.getInnerHits().isEmpty() == false;
     }
 }

@@ -21,7 +21,7 @@ record NodeServices(
     /** Pages are finished here: not on the HTTP client's threads, and not among searches that wait for a queue. */
     static final String EXECUTOR = "rerank_sidecar";
 
-    static NodeServices of(ThreadPool threadPool, ClusterService clusterService, IndexNameExpressionResolver resolver) {
+    static NodeServices of(ThreadPool threadPool, ClusterService clusterService, IndexNameExpressionResolver resolver, SidecarToken token) {
         Executor executor = threadPool.executor(EXECUTOR);
         return new NodeServices(
             threadPool.getThreadContext(),
@@ -29,7 +29,7 @@ record NodeServices(
             (ms, task) -> schedule(threadPool, ms, task),
             new IndexFacts(clusterService, resolver),
             new InnerSearches(threadPool.getThreadContext()),
-            new Sidecars(executor),
+            new Sidecars(ms -> new HttpTransport(ms, executor, token)),
             new RerankStats()
         );
     }

@@ -11,6 +11,7 @@ import org.opensearch.cluster.node.DiscoveryNodes;
 import org.opensearch.cluster.service.ClusterService;
 import org.opensearch.common.settings.ClusterSettings;
 import org.opensearch.common.settings.IndexScopedSettings;
+import org.opensearch.common.settings.Setting;
 import org.opensearch.common.settings.Settings;
 import org.opensearch.common.settings.SettingsFilter;
 import org.opensearch.common.unit.TimeValue;
@@ -22,6 +23,7 @@ import org.opensearch.env.Environment;
 import org.opensearch.env.NodeEnvironment;
 import org.opensearch.plugins.ActionPlugin;
 import org.opensearch.plugins.Plugin;
+import org.opensearch.plugins.ReloadablePlugin;
 import org.opensearch.plugins.SearchPipelinePlugin;
 import org.opensearch.plugins.SearchPlugin;
 import org.opensearch.repositories.RepositoriesService;
@@ -42,8 +44,13 @@ import org.opensearch.watcher.ResourceWatcherService;
  * The plugin's one entry: {@code rerank_window} widens a search, {@code sidecar_rerank} re-ranks it and cuts it to the client's
  * page, and {@code GET /_plugins/_rerank/stats} tells how that goes.
  */
-public final class RerankPlugin extends Plugin implements SearchPipelinePlugin, SearchPlugin, ActionPlugin {
+public final class RerankPlugin extends Plugin implements SearchPipelinePlugin, SearchPlugin, ActionPlugin, ReloadablePlugin {
+    private final SidecarToken token;
     private NodeServices node;
+
+    public RerankPlugin(Settings settings) {
+        token = new SidecarToken(settings);
+    }
 
     @Override
     public Collection<Object> createComponents(
@@ -59,7 +66,7 @@ public final class RerankPlugin extends Plugin implements SearchPipelinePlugin, 
         IndexNameExpressionResolver resolver,
         Supplier<RepositoriesService> repositoriesService
     ) {
-        node = NodeServices.of(threadPool, clusterService, resolver);
+        node = NodeServices.of(threadPool, clusterService, resolver, token);
         return List.of(new NodeServicesHolder(node));
     }
 
@@ -88,13 +95,23 @@ public final class RerankPlugin extends Plugin implements SearchPipelinePlugin, 
     }
 
     @Override
+    public List<Setting<?>> getSettings() {
+        return List.of(SidecarToken.SETTING);
+    }
+
+    @Override
+    public void reload(Settings settings) {
+        token.reload(settings);
+    }
+
+    @Override
     public Collection<RestHeaderDefinition> getRestHeaders() {
         return RequestHeaders.definitions();
     }
 
     @Override
     public List<ActionFilter> getActionFilters() {
-        return List.of(new PipelinePairFilter());
+        return List.of(new PipelinePairFilter(), node.innerSearches());
     }
 
     @Override

@@ -61,14 +61,12 @@ final class RerankProcessor extends AbstractProcessor implements SearchResponseP
         ActionListener<SearchResponse> listener
     ) {
         node.stats().skipped(skipped.reason());
-        SearchResponse seen = settings.annotate() && request.source() != null
-            ? FinishStep.annotated(response, request.source().profile(), RerankAnnotation.skipped(skipped.reason()))
-            : response;
-        if (skipped.marked()) {
-            node.innerSearches().unmark(() -> listener.onResponse(seen));
-        } else {
-            listener.onResponse(seen);
-        }
+        boolean annotated = settings.annotate() && request.source() != null;
+        listener.onResponse(
+            annotated
+                ? FinishStep.annotated(response, request.source().profile(), RerankAnnotation.skipped(skipped.reason()))
+                : response
+        );
     }
 
     /** Reads the settings when a pipeline is put and when a node takes it over. */

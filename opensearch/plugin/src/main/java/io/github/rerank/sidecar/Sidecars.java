@@ -6,8 +6,8 @@ import java.util.Collection;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
-import java.util.concurrent.Executor;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.IntFunction;
 
 /**
  * The sidecars that this node's stored pipelines name. Their state outlives a pipeline's update. A pipeline written into a
@@ -16,13 +16,14 @@ import java.util.concurrent.atomic.AtomicInteger;
 final class Sidecars implements AutoCloseable {
     private record Key(URI uri, int connectTimeoutMs) {}
 
-    private final Executor executor;
+    private final IntFunction<Transport> transportFor;
     private final Map<Key, Endpoint> endpoints = new ConcurrentHashMap<>();
-    private final Map<Integer, HttpTransport> transports = new ConcurrentHashMap<>();
+    private final Map<Integer, Transport> transports = new ConcurrentHashMap<>();
     private final AtomicInteger turn = new AtomicInteger();
 
-    Sidecars(Executor executor) {
-        this.executor = executor;
+    /** @param transportFor makes the transport for a connect timeout in milliseconds */
+    Sidecars(IntFunction<Transport> transportFor) {
+        this.transportFor = transportFor;
     }
 
     List<Endpoint> open(CallSettings settings) {
@@ -55,7 +56,7 @@ final class Sidecars implements AutoCloseable {
 
     @Override
     public void close() {
-        transports.values().forEach(HttpTransport::close);
+        transports.values().forEach(Transport::close);
     }
 
     private static Key key(URI uri, CallSettings settings) {
@@ -63,6 +64,6 @@ final class Sidecars implements AutoCloseable {
     }
 
     private Endpoint endpoint(Key key) {
-        return new Endpoint(key.uri(), transports.computeIfAbsent(key.connectTimeoutMs(), ms -> new HttpTransport(ms, executor)));
+        return new Endpoint(key.uri(), transports.computeIfAbsent(key.connectTimeoutMs(), transportFor::apply));
     }
 }

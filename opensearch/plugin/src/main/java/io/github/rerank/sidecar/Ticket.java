@@ -8,19 +8,15 @@ sealed interface Ticket {
     String ATTRIBUTE = "sidecar_rerank.ticket";
 
     static Ticket of(PipelineProcessingContext context) {
-        return context.getAttribute(ATTRIBUTE) instanceof Ticket ticket ? ticket : new Skipped(Skip.NO_WINDOW, false);
+        return context.getAttribute(ATTRIBUTE) instanceof Ticket ticket ? ticket : new Skipped(Skip.NO_WINDOW);
     }
 
     default void keep(PipelineProcessingContext context) {
         context.setAttribute(ATTRIBUTE, this);
     }
 
-    /**
-     * The search went to the first pass as the client sent it.
-     *
-     * @param marked whether searches below this one were marked as its parts
-     */
-    record Skipped(Skip reason, boolean marked) implements Ticket {}
+    /** The search went to the first pass as the client sent it. */
+    record Skipped(Skip reason) implements Ticket {}
 
     /**
      * The search was widened and has to be brought back to the client's page.

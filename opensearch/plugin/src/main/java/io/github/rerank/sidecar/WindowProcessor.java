@@ -47,27 +47,21 @@ final class WindowProcessor extends AbstractProcessor implements SearchRequestPr
         ActionListener<SearchRequest> listener
     ) {
         node.stats().searches.increment();
-        Ticket ticket = ticketFor(request);
-        ticket.keep(context);
-        if (ticket instanceof Ticket.Skipped skipped && skipped.marked()) {
-            node.innerSearches().markBelow(() -> listener.onResponse(request));
-        } else {
-            listener.onResponse(request);
-        }
+        ticketFor(request).keep(context);
+        listener.onResponse(request);
     }
 
     private Ticket ticketFor(SearchRequest request) {
         try {
-            Skip reason = node.innerSearches().here() ? Skip.INNER_SEARCH : Eligibility.check(request);
-            return reason == null ? widen(request) : skipped(reason);
+            Skip reason = Eligibility.check(request);
+            if (reason == null && node.innerSearches().here()) {
+                reason = Skip.INNER_SEARCH;
+            }
+            return reason == null ? widen(request) : new Ticket.Skipped(reason);
         } catch (IOException | RuntimeException e) {
             logger.warn("search left as it is: the window could not be prepared", e);
-            return skipped(Skip.INTERNAL);
+            return new Ticket.Skipped(Skip.INTERNAL);
         }
-    }
-
-    private static Ticket.Skipped skipped(Skip reason) {
-        return new Ticket.Skipped(reason, reason == Skip.COLLAPSE);
     }
 
     private Ticket widen(SearchRequest request) throws IOException {
@@ -75,16 +69,16 @@ final class WindowProcessor extends AbstractProcessor implements SearchRequestPr
         RequestOverrides asked = RequestOverrides.of(source);
         RequestHeaders headers = RequestHeaders.of(node.threadContext());
         if (headers.off() || Boolean.FALSE.equals(asked.enabled)) {
-            return skipped(Skip.OFF);
+            return new Ticket.Skipped(Skip.OFF);
         }
         Page page = Page.of(source);
         int window = asked.window == null ? settings.window() : asked.window;
         if (page.from() >= window) {
-            return skipped(Skip.BEYOND_WINDOW);
+            return new Ticket.Skipped(Skip.BEYOND_WINDOW);
         }
         String text = text(source, asked);
         if (text.isEmpty()) {
-            return skipped(Skip.NO_TEXT);
+            return new Ticket.Skipped(Skip.NO_TEXT);
         }
         return withinLimits(request, page, window, text, asked, headers);
     }
@@ -105,14 +99,14 @@ final class WindowProcessor extends AbstractProcessor implements SearchRequestPr
     ) {
         IndexFacts.Facts facts = facts(request);
         if (facts.known() == false) {
-            return skipped(Skip.NO_INDEX);
+            return new Ticket.Skipped(Skip.NO_INDEX);
         }
         if (facts.source() == false) {
-            return skipped(Skip.SOURCE_DISABLED);
+            return new Ticket.Skipped(Skip.SOURCE_DISABLED);
         }
         int window = Math.min(askedWindow, facts.maxResultWindow());
         if (page.from() >= window) {
-            return skipped(Skip.BEYOND_WINDOW);
+            return new Ticket.Skipped(Skip.BEYOND_WINDOW);
         }
         SourceView view = SourceView.of(request.source(), settings.fields().values());
         boolean profiled = request.source().profile();

@@ -1,0 +1,76 @@
+"""The shop on the real node with a scripted sidecar behind its default pipeline; the sidecar answers rightly at every test's start."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from opensearchpy import OpenSearch
+
+from tests.integration.plugin import shop
+from tests.integration.plugin.stub_sidecar import StubSidecar, running_stub
+
+Counters = dict[str, dict[str, int]]
+
+
+@pytest.fixture(scope="session")
+def stub_of_session() -> Iterator[StubSidecar]:
+    """One stub for all tests; each test uses it through `stub`."""
+    with running_stub() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def filled_shop(client: OpenSearch, stub_of_session: StubSidecar) -> Iterator[OpenSearch]:
+    """The shop's indices, with the pipeline as their default."""
+    shop.create(client)
+    shop.put_pipeline(client, shop.pipeline(stub_of_session.url))
+    shop.make_default(client)
+    yield client
+    shop.make_default(client, None)
+    client.indices.delete(index=f"{shop.INDEX},{shop.OTHER},{shop.BARE}")
+    client.transport.perform_request("DELETE", f"/_search/pipeline/{shop.PIPELINE}")
+
+
+@pytest.fixture
+def shopper(filled_shop: OpenSearch) -> OpenSearch:
+    """The unchanged client of the shop's readers."""
+    return filled_shop
+
+
+@pytest.fixture
+def stub(stub_of_session: StubSidecar) -> StubSidecar:
+    """The scripted sidecar, answering rightly until told otherwise."""
+    stub_of_session.reset()
+    return stub_of_session
+
+
+@pytest.fixture
+def stored(shopper: OpenSearch) -> Iterator[Callable[[shop.Body], str]]:
+    """Stores a pipeline beside the default one and gives its name; gone after the test."""
+    names: list[str] = []
+
+    def store(body: shop.Body) -> str:
+        names.append(f"{shop.PIPELINE}-{len(names)}")
+        shop.put_pipeline(shopper, body, names[-1])
+        return names[-1]
+
+    yield store
+    for name in names:
+        shopper.transport.perform_request("DELETE", f"/_search/pipeline/{name}")
+
+
+@pytest.fixture
+def counted(shopper: OpenSearch) -> Callable[[], dict[str, int]]:
+    """What the plugin's counters have grown by since the test's start."""
+    before = flat_counters(shopper)
+    return lambda: {name: count - before[name] for name, count in flat_counters(shopper).items() if count != before[name]}
+
+
+def flat_counters(client: OpenSearch) -> dict[str, int]:
+    """The node's counters, reasons as `skipped.sort`."""
+    (node,) = client.transport.perform_request("GET", "/_plugins/_rerank/stats")["nodes"].values()
+    counters = {name: node[name] for name in ("searches", "applied", "late", "in_flight")}
+    for kind in ("skipped", "failed"):
+        counters |= {f"{kind}.{reason}": count for reason, count in node[kind]["reasons"].items()}
+    return counters
