@@ -12,7 +12,8 @@ from training.catalogue_grammar.generate import generate_lists
 from training.catalogue_grammar.offers import Intent, Offer, grade
 from training.catalogue_grammar.queries import write_query
 from training.catalogue_grammar.roles import ROLES, GradedList
-from training.catalogue_grammar.traps import Trader, near_code
+from training.catalogue_grammar.trader import Trader
+from training.catalogue_grammar.traps import near_code
 
 CATALOGUE = load_catalogue()
 SOFA = CATALOGUE.by_name["sofa"]
@@ -112,8 +113,9 @@ def test_a_document_says_every_graded_value() -> None:
 
 def test_a_document_says_every_graded_feature() -> None:
     offer = Offer(CATALOGUE.by_name["storage bin"], "Pantrio", stated={LID: False})
+    denials = ("no lids", "without lids", "lids not included", "lids sold separately")
     pages = [text_of(write_document(offer, CATALOGUE, Random(seed))) for seed in range(100)]
-    assert all("no lids" in page or "without lids" in page for page in pages)
+    assert all(any(words in page for words in denials) for page in pages)
 
 
 def test_exact_offers_hold_all_that_was_asked() -> None:

@@ -103,17 +103,31 @@ def _values(entry: Mapping[str, Any], shared: Mapping[str, list[str]]) -> dict[s
     return found
 
 
+def _check_name(product: str, name: str, values: Mapping[str, tuple[str, ...]], features: tuple[Feature, ...]) -> None:
+    """A synonym that says a value ("fleece blanket") would contradict the pages of all other values."""
+    said = {singular(word) for word in tokens(name)}
+    facts = [value for kind, options in values.items() if kind != "model" for value in options]
+    facts += [text for feature in features if not feature.noun for text in (feature.positive, *feature.negatives)]
+    for fact in facts:
+        if {singular(word) for word in tokens(fact)} <= said:
+            raise GrammarError(f"{product}: the synonym {name!r} says {fact!r}")
+
+
 def parse_type(entry: Mapping[str, Any], department: str, shared: Mapping[str, list[str]]) -> ProductType:
     """One entry of a department's file."""
     if unknown := set(entry) - KEYS:
         raise GrammarError(f"{entry.get('name')}: unknown keys {sorted(unknown)}")
+    values = _values(entry, shared)
+    features = tuple(parse_feature(text) for text in entry.get("features", ()))
+    for name in entry.get("also", ()):
+        _check_name(entry["name"], name, values, features)
     return ProductType(
         name=entry["name"],
         names=(entry["name"], *entry.get("also", ())),
         department=department,
         path=(department, *(part.strip() for part in entry["path"].split(">"))),
-        values=_values(entry, shared),
-        features=tuple(parse_feature(text) for text in entry.get("features", ())),
+        values=values,
+        features=features,
         accessories=tuple(parse_accessory(text) for text in entry.get("accessories", ())),
         parts=tuple(entry.get("parts", ())),
         uses=tuple(entry.get("uses", ())),

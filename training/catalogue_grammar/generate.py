@@ -10,9 +10,10 @@ from random import Random
 
 from training.catalogue_grammar.catalogue import Catalogue, load_catalogue
 from training.catalogue_grammar.documents import write_document
+from training.catalogue_grammar.offers import grade
 from training.catalogue_grammar.queries import draw_intent, write_query
 from training.catalogue_grammar.roles import GradedList
-from training.catalogue_grammar.traps import Trader, graded
+from training.catalogue_grammar.traps import draw_offers
 
 
 def generate_lists(seed: int, n: int) -> Iterator[GradedList]:
@@ -32,6 +33,6 @@ def _one(catalogue: Catalogue, rng: Random) -> GradedList:
 def shop_list(catalogue: Catalogue, rng: Random) -> GradedList:
     """One search in a shop."""
     intent = draw_intent(catalogue, rng)
-    offers = Trader(catalogue, rng).offers(intent)
+    offers = draw_offers(intent, catalogue, rng)
     documents = tuple(write_document(offer, catalogue, rng) for offer in offers)
-    return GradedList(write_query(intent, rng), documents, graded(intent, offers))
+    return GradedList(write_query(intent, rng), documents, tuple(grade(intent, offer) for offer in offers))

@@ -53,6 +53,13 @@ class Offer:
     stuffing: tuple[str, ...] = ()
 
 
+def ambiguous(intent: Intent, offer: Offer) -> bool:
+    """Whether the words may mean another type than the intended one: "sofa" and a sofa bed. Such a pair has no sure grade."""
+    if intent.product is None or intent.accessory is not None or offer.accessory is not None:
+        return False
+    return offer.product is not intent.product and covers(intent.phrase, offer.product)
+
+
 @cache
 def covers(phrase: str, product: ProductType) -> bool:
     """Whether the phrase names the product: one of its names, or a wider one ("lamp" for a desk lamp)."""
@@ -107,8 +114,6 @@ def _kinship(intent: Intent, offer: Offer) -> int:
     if offer.accessory is not None:
         return COMPLEMENT if offer.product is product else IRRELEVANT
     if offer.product is product:
-        return EXACT
-    if offer.product.department == product.department and covers(intent.phrase, offer.product):
         return EXACT
     if offer.product.name in product.related or product.name in offer.product.related:
         return SUBSTITUTE

@@ -52,7 +52,9 @@ def value_fact(kind: str, value: str, rng: Random) -> Fact:
 def feature_fact(feature: Feature, wanted: bool, rng: Random) -> Fact:
     """A feature affirmed or denied."""
     text = feature.positive if wanted else rng.choice(feature.negatives)
-    joined = text.startswith(("with ", "without ", "no ")) or len(text.split()) > 3
+    if not wanted and feature.noun and rng.random() < 0.25:
+        text = rng.choice((f"{feature.noun} not included", f"{feature.noun} sold separately"))
+    joined = text.startswith(("with ", "without ", "no ")) or len(text.split()) > 2
     return Fact("feature" if wanted else "denial", text, not joined)
 
 

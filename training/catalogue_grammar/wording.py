@@ -62,7 +62,7 @@ SHIFTING = frozenset({"faux", "off", "rose", "extra", "free", "non", "un", "x", 
 _UPPER = """usb led tv hdmi pc hd uhd 4k 8k ssd hdd rgb gps diy uv bpa spf xl 2xl 3xl xs xxl ac dc rv suv atv bbq cd dvd lp gb tb mah us uk
 qi atx tpu pvc abs dslr"""
 UPPER = frozenset(_UPPER.split())
-SMALL = frozenset({"for", "with", "and", "of", "in", "the", "to", "a", "on", "without", "by", "or"})
+SMALL = frozenset({"mm", "cm", "for", "with", "and", "of", "in", "the", "to", "a", "on", "without", "by", "or"})
 _MEASURE = re.compile(r"^([\d./]+(?:x[\d./]+)*) ?([a-z]+)$")
 _DIMENSIONS = re.compile(r"^[\d./]+(?:x[\d./]+)+$")
 
