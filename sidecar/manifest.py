@@ -22,10 +22,11 @@ Transform = Literal["identity", "sigmoid"]
 
 
 class FieldBudget(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A role of the text template and its token budget."""
+    """A role of the text template, its token budget, and which end of a longer text is kept."""
 
     role: str
     tokens: int
+    keep: Literal["head", "tail"] = "head"
 
 
 class Template(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -38,7 +39,7 @@ class Template(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def text_template(self) -> TextTemplate:
         """The template as `sidecar.encoding` takes it."""
-        fields = tuple(TemplateField(field.role, field.tokens) for field in self.fields)
+        fields = tuple(TemplateField(field.role, field.tokens, field.keep == "tail") for field in self.fields)
         return TextTemplate(fields, self.max_document_tokens, self.max_query_tokens, self.separator)
 
 

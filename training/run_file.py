@@ -5,6 +5,7 @@ An unknown key, a wrong type or an impossible value is refused with its path in 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,7 +20,7 @@ ModelKind = Literal["cross-encoder", "decomposed", "bi-encoder"]
 
 DEFAULT_TEMPLATE = Template(
     fields=tuple(
-        FieldBudget(role, tokens)
+        FieldBudget(role, tokens, "tail" if role == "category" else "head")
         for role, tokens in (
             ("title", 40),
             ("brand", 8),
@@ -30,10 +31,10 @@ DEFAULT_TEMPLATE = Template(
             ("creator", 20),
             ("tags", 16),
             ("year", 2),
-            ("description", 48),
+            ("description", 64),
         )
     ),
-    max_document_tokens=88,
+    max_document_tokens=96,
     max_query_tokens=30,
 )
 
@@ -147,6 +148,17 @@ def read_run_file(path: Path, overrides: dict[str, Any] | None = None) -> RunFil
         return msgspec.convert(document, RunFile)
     except (msgspec.ValidationError, ValueError) as error:
         raise ValueError(f"{path}: {error}") from error
+
+
+def parse_overrides(settings: Iterable[str]) -> dict[str, Any]:
+    """`key=value` texts as overrides; the value is read as YAML: `train.seed=7`, `model.layers=[0, 2, 5]`."""
+    overrides: dict[str, Any] = {}
+    for setting in settings:
+        key, equals, value = setting.partition("=")
+        if not key or not equals:
+            raise ValueError(f"{setting!r} is not of the form key=value")
+        overrides[key] = yaml.safe_load(value)
+    return overrides
 
 
 def write_run_file(path: Path, run: RunFile) -> None:

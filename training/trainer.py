@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
@@ -15,7 +16,7 @@ from transformers import EarlyStoppingCallback, Trainer, TrainerCallback, Traini
 
 from training.batches import BudgetSampler, ListDataset
 from training.losses import Mixture
-from training.metrics.batched import list_ndcg
+from training.metrics.batch import ndcg
 from training.networks import Collate
 from training.run_file import TrainSpec
 
@@ -91,14 +92,15 @@ class RankingTrainer(Trainer):
         self.model.eval()
         sampler = BudgetSampler(dataset, max_hits=2 * self.spec.max_hits, shuffle=False)
         loader = DataLoader(dataset, batch_sampler=sampler, collate_fn=self.collate, num_workers=self.spec.workers)
-        values: list[Tensor] = []
+        values: list[float] = []
         for batch in loader:
             on_device = {name: tensor.to(self.args.device) for name, tensor in batch.items()}
             with self.compute_loss_context_manager():
                 logits = list_logits(self.model, on_device)
-            values.append(list_ndcg(logits.float(), on_device["grades"], on_device["mask"], k=10))
+            grades = batch["grades"].nan_to_num(0.0).numpy()
+            values += ndcg(logits.float().cpu().numpy(), grades, batch["mask"].numpy(), k=10).tolist()
         self.model.train()
-        return float(torch.cat(values).nanmean())
+        return float(np.nanmean(values))
 
 
 def training_arguments(spec: TrainSpec, output: str, *, validating: bool, report_to: str = "tensorboard") -> TrainingArguments:

@@ -1,0 +1,55 @@
+"""`rerank export`: a trained run -> a model directory that the sidecar serves, gated on what quantization costs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from scripts.output import json_option, print_json
+
+
+@click.command()
+@click.argument("run", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--info", required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Name, data and licences (YAML).")
+@click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="The model directory to write.")
+@click.option(
+    "--gate", type=click.Path(exists=True, file_okay=False, path_type=Path), help="A judged training set to compare float and int8 on."
+)
+@click.option("--allow-loss", type=float, default=None, metavar="NDCG", help="Accept a greater loss than 0.003; the card says so.")
+@click.option("--float", "keep_float", is_flag=True, help="Keep float weights: four times the size, two to three times the time.")
+@click.option("--document-tokens", type=click.IntRange(8, 480), help="Serve with another document budget than the run's.")
+@json_option
+def command(
+    *,
+    run: Path,
+    info: Path,
+    out: Path,
+    gate: Path | None,
+    allow_loss: float | None,
+    keep_float: bool,
+    document_tokens: int | None,
+    as_json: bool,
+) -> None:
+    """Write the model directory of a trained run: int8 graphs, tokenizer, manifest, model card.
+
+    \b
+    Example: rerank export runs/quick --info recipes/quick.info.yaml --gate runs/sets/esci-validation --out var/models/fast
+    """
+    from training.export.directory import export, read_model_info  # noqa: PLC0415 - torch is slow to import
+    from training.export.gate import GateFailed, gated_export  # noqa: PLC0415
+
+    try:
+        description = read_model_info(info)
+        if gate is None or keep_float:
+            manifest = export(run, out, description, int8=not keep_float, max_document_tokens=document_tokens)
+        else:
+            manifest = gated_export(run, out, description, gate, allowed_loss=allow_loss, max_document_tokens=document_tokens)
+    except (ValueError, FileNotFoundError, GateFailed) as error:
+        raise click.ClickException(str(error)) from error
+    if as_json:
+        print_json(manifest)
+        return
+    for name, value in manifest.quality.items():
+        click.echo(f"{name}: {value}")
+    click.echo(f"{manifest.name} {manifest.version} is in {out}")
