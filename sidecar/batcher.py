@@ -43,6 +43,9 @@ class Work(Generic[Item, Result]):
     lengths: Sequence[int]
     run: Callable[[Sequence[Item]], Sequence[Result]]
     deadline: float
+    # Where a model wants other batches than the settings' (they are for cross-encoders).
+    max_tokens: int | None = None
+    max_items: int | None = None
 
 
 class _Job:

@@ -67,7 +67,9 @@ class Settings(BaseSettings):
         le=65536,
         description="Tokens of one batch, padding included. Too large: uneven cores, late deadlines, cache misses.",
     )
-    max_batch_hits: int = Field(default=8, ge=1, le=1024, description="Documents of one batch. Too large: as above.")
+    max_batch_hits: int = Field(
+        default=8, ge=1, le=1024, description="Documents of one batch. Too large: more padding where lengths differ."
+    )
     max_backlog_ms: float = Field(
         default=2000, ge=1, description="Milliseconds of estimated work waiting before 429. Too large: answers that are late for all."
     )
@@ -76,18 +78,22 @@ class Settings(BaseSettings):
         default=8 * MIB, ge=1024, description="Bytes of a request body. Too large: memory for each request in flight."
     )
     max_hits: int = Field(default=1000, ge=1, description="Documents of one request. Too large: one request holds all cores for seconds.")
-    max_texts: int = Field(default=512, ge=1, description="Texts of one `/v1/embed`. Too large: as above.")
+    max_texts: int = Field(default=512, ge=1, description="Texts of one `/v1/embed`. Too large: one request holds all cores for seconds.")
     default_deadline_ms: float = Field(
         default=5000, gt=0, description="Milliseconds for a request that states no deadline. Too large: slow answers in place of errors."
     )
-    embed_deadline_ms: float = Field(default=30000, gt=0, description="The same for `/v1/embed`. Too large: as above.")
+    embed_deadline_ms: float = Field(
+        default=30000,
+        gt=0,
+        description="Milliseconds for an `/v1/embed` that states no deadline. Too large: slow answers in place of errors.",
+    )
     max_deadline_ms: float = Field(
         default=60000, gt=0, description="Longest deadline granted, in milliseconds. Too large: work nobody waits for any more."
     )
 
     score_cache_mb: float = Field(default=64, ge=0, description="MiB of scores kept, 0 for none. Too large: resident memory.")
-    document_cache_mb: float = Field(default=64, ge=0, description="MiB of document tokens kept. Too large: as above.")
-    vector_cache_mb: float = Field(default=16, ge=0, description="MiB of query vectors kept. Too large: as above.")
+    document_cache_mb: float = Field(default=64, ge=0, description="MiB of document tokens kept, 0 for none. Too large: resident memory.")
+    vector_cache_mb: float = Field(default=16, ge=0, description="MiB of query vectors kept, 0 for none. Too large: resident memory.")
     state_cache_mb: float = Field(
         default=64, ge=0, description="MiB of document states kept in memory (decomposed models). Too large: resident memory."
     )

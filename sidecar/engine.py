@@ -17,13 +17,16 @@ import numpy as np
 
 from sidecar.batcher import Batcher, Work
 from sidecar.cache import Cache
+from sidecar.candidates import Candidate, Document, Recognizer
 from sidecar.encoding import DocumentTokens, Fields, TextTemplate, Tokens
 from sidecar.errors import NotReady, Unprocessable
 from sidecar.fusion import CROSS_ENCODER, Column, Features, features, fuse
 from sidecar.manifest import Transform
 from sidecar.metrics import Metrics
 from sidecar.profiles import Profile, Profiles
-from sidecar.ranker import Candidate, Pair
+from sidecar.ranker import Pair
+from sidecar.states import DocumentStates
+from sidecar.store import DocumentStore
 
 Vector = list[float]
 # An entry's 32-byte key twice and a tuple of three floats.
@@ -35,7 +38,7 @@ class RankRequest:
     """A query with its candidates: fields by role, or one plain text; the first pass's scores where known."""
 
     query: str
-    documents: Sequence[Fields | str]
+    documents: Sequence[Document]
     first_pass: Sequence[float | None]
     dense: Sequence[float | None]
     profile: str | None
@@ -58,8 +61,10 @@ class Caches:
     """The bounded caches of one worker."""
 
     scores: Cache[Pair]
+    digests: Cache[bytes]
     documents: Cache[DocumentTokens]
     vectors: Cache[Vector]
+    states: Cache[DocumentStates]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,14 +80,24 @@ class Engine:
     """Made by sidecar.factory; a test makes it of fakes."""
 
     def __init__(
-        self, *, profiles: Profiles, batcher: Batcher, caches: Caches, metrics: Metrics, default_profile: str, embedder: str
+        self,
+        *,
+        profiles: Profiles,
+        batcher: Batcher,
+        caches: Caches,
+        metrics: Metrics,
+        default_profile: str,
+        embedder: str,
+        store: DocumentStore | None = None,
     ) -> None:
         self._profiles = profiles
         self._batcher = batcher
         self._caches = caches
+        self._recognizer = Recognizer(caches.digests)
         self._metrics = metrics
         self.default_profile = default_profile
         self._embedder = embedder
+        self._store = store
         self._draining = False
 
     def start(self) -> None:
@@ -102,6 +117,8 @@ class Engine:
         self._draining = True
         self._profiles.stop()
         self._batcher.close(grace_s)
+        if self._store is not None:
+            self._store.close()
 
     def check_ready(self) -> None:
         """Raise NotReady unless the default profile is warm and the service is not draining."""
@@ -130,11 +147,17 @@ class Engine:
         query = profile.encoder.encode_query(request.query)
         if not len(query):
             raise Unprocessable("the query is empty")
-        candidates = [_candidate(profile, document) for document in request.documents]
+        candidates = self._candidates(profile, request.documents)
         pairs, cached = self._pairs(profile, query, candidates, request.deadline)
         self._metrics.hits.labels(profile.name, "cache").inc(sum(cached))
         self._metrics.hits.labels(profile.name, "model").inc(len(cached) - sum(cached))
         return _ranking(profile, request, pairs, cached)
+
+    def fill(self, documents: Sequence[Document], *, profile: str | None, deadline: float) -> int:
+        """Have the documents' states in the document store; how many were computed anew."""
+        chosen = self._profile(profile or self.default_profile)
+        assert chosen.ranker is not None
+        return chosen.ranker.fill(self._candidates(chosen, documents), deadline)
 
     def embed(self, texts: Sequence[Fields | str], *, query: bool, profile: str | None, deadline: float) -> Embedding:
         """One vector a text; queries' are cached."""
@@ -148,6 +171,9 @@ class Engine:
         remaining = iter(fresh)
         vectors = [next(remaining) if vector is None else vector for vector in known]
         return Embedding(vectors, chosen.model, chosen.manifest.hidden_size)
+
+    def _candidates(self, profile: Profile, documents: Sequence[Document]) -> list[Candidate]:
+        return self._recognizer.candidates(profile.encoder.template, profile.encoding, documents)
 
     def _pairs(self, profile: Profile, query: Tokens, candidates: Sequence[Candidate], deadline: float) -> tuple[list[Pair], list[bool]]:
         """What is known of each candidate, from the cache where it is there."""
@@ -203,12 +229,6 @@ class Engine:
 def pair_bytes(_: Pair) -> int:
     """The size of a score cache's value."""
     return _PAIR_BYTES
-
-
-def _candidate(profile: Profile, document: Fields | str) -> Candidate:
-    template = profile.encoder.template
-    text = template.compose_text(document) if isinstance(document, str) else template.compose(document)
-    return Candidate(text, blake2b("\x1f".join(text).encode(), digest_size=16, key=profile.encoding).digest())
 
 
 def _digest(content: bytes) -> bytes:

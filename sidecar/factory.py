@@ -10,6 +10,7 @@ from sidecar.backends import LoadGraph, graph_loader
 from sidecar.batcher import Batcher
 from sidecar.cache import Cache
 from sidecar.config import MIB, Settings
+from sidecar.decomposed import DecomposedModel, DecomposedRanker
 from sidecar.embedder import Embedder
 from sidecar.encoding import DocumentTokens
 from sidecar.engine import Caches, Engine, Vector, pair_bytes
@@ -17,8 +18,10 @@ from sidecar.errors import InvalidModel
 from sidecar.fusion import check_fusion
 from sidecar.metrics import Metrics
 from sidecar.profiles import Profile, Profiles, open_directory
-from sidecar.ranker import CrossEncoderRanker
+from sidecar.ranker import CrossEncoderRanker, Ranker
 from sidecar.scorer import CrossEncoder
+from sidecar.states import DocumentStates
+from sidecar.store import DocumentStore
 
 
 def make_engine(settings: Settings, metrics: Metrics) -> Engine:
@@ -32,11 +35,14 @@ def make_engine(settings: Settings, metrics: Metrics) -> Engine:
     )
     caches = Caches(
         scores=Cache(int(settings.score_cache_mb * MIB), pair_bytes, metrics.watch("scores")),
+        digests=Cache(int(settings.document_cache_mb * MIB / 4), len),
         documents=Cache(int(settings.document_cache_mb * MIB), _document_bytes, metrics.watch("documents")),
         vectors=Cache(int(settings.vector_cache_mb * MIB), _vector_bytes, metrics.watch("vectors")),
+        states=Cache(int(settings.state_cache_mb * MIB), _states_bytes, metrics.watch("states")),
     )
     graphs = graph_loader(settings.backend, settings.device, settings.threads())
-    load = partial(load_profile, graphs=graphs, batcher=batcher, caches=caches)
+    store = open_store(settings, metrics)
+    load = partial(load_profile, graphs=graphs, batcher=batcher, caches=caches, store=store)
     metrics.worker_generation.set(int(os.environ.get("RERANK_WORKER_GENERATION", "1")))
     return Engine(
         profiles=Profiles(settings.models, load, interval_s=settings.reload_interval_s, metrics=metrics),
@@ -45,10 +51,21 @@ def make_engine(settings: Settings, metrics: Metrics) -> Engine:
         metrics=metrics,
         default_profile=settings.default_profile,
         embedder=settings.embedder,
+        store=store,
     )
 
 
-def load_profile(name: str, directory: Path, *, graphs: LoadGraph, batcher: Batcher, caches: Caches) -> Profile:
+def open_store(settings: Settings, metrics: Metrics) -> DocumentStore | None:
+    """The document store of the settings, where there is one."""
+    if settings.store is None:
+        return None
+    max_bytes = int(settings.store_mb * MIB)
+    return DocumentStore(settings.store, max_bytes=max_bytes, read_only=settings.store_read_only, metrics=metrics)
+
+
+def load_profile(
+    name: str, directory: Path, *, graphs: LoadGraph, batcher: Batcher, caches: Caches, store: DocumentStore | None
+) -> Profile:
     """A checked and warm profile; raises InvalidModel."""
     manifest, encoder, encoding = open_directory(directory)
     graph = graphs(directory / "model.onnx")
@@ -56,13 +73,23 @@ def load_profile(name: str, directory: Path, *, graphs: LoadGraph, batcher: Batc
         embedder = Embedder(graph, encoder, manifest)
         embedder.embed(embedder.tokens(["warm up", "a longer text to warm up with"], query=True))
         return Profile(name, manifest, encoder, manifest.key, encoding, embedder=embedder)
-    if manifest.kind != "cross-encoder":
-        raise InvalidModel(f"{directory}: kind {manifest.kind} is not supported")
     if manifest.fusion is not None:
         check_fusion(manifest.fusion)
-    ranker = CrossEncoderRanker(manifest.key, CrossEncoder(graph, encoder), encoder, batcher, caches.documents)
+    ranker: Ranker
+    if manifest.kind == "decomposed":
+        if "document.onnx" not in manifest.files:
+            raise InvalidModel(f"{directory}: the manifest does not name document.onnx")
+        model = DecomposedModel(graphs(directory / "document.onnx"), graph, encoder)
+        ranker = DecomposedRanker(manifest.key, model, encoder, batcher, tokens=caches.documents, states=caches.states, store=store)
+    else:
+        ranker = CrossEncoderRanker(manifest.key, CrossEncoder(graph, encoder), encoder, batcher, caches.documents)
     ranker.warm_up()
     return Profile(name, manifest, encoder, manifest.key, encoding, ranker=ranker)
+
+
+def _states_bytes(states: DocumentStates) -> int:
+    # Four objects around the arrays take about 600 bytes.
+    return states.nbytes + 600
 
 
 def _document_bytes(document: DocumentTokens) -> int:

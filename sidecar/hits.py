@@ -1,4 +1,4 @@
-"""The plugin's and the indexer's routes: `/v1/hits`, `/v1/embed`, `/v1/models`."""
+"""The plugin's and the indexer's routes: `/v1/hits`, `/v1/embed`, `/v1/documents`, `/v1/models`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,18 @@ from flask import Blueprint, Response, g, request
 from sidecar.config import Settings
 from sidecar.engine import Engine, Ranking, RankRequest
 from sidecar.errors import InvalidRequest, RequestTooLarge, Unprocessable
-from sidecar.schema import EmbedRequest, EmbedResponse, Explanation, HitsRequest, HitsResponse, ModelInfo, ModelsResponse, parse
+from sidecar.schema import (
+    DocumentsRequest,
+    DocumentsResponse,
+    EmbedRequest,
+    EmbedResponse,
+    Explanation,
+    HitsRequest,
+    HitsResponse,
+    ModelInfo,
+    ModelsResponse,
+    parse,
+)
 from sidecar.wire import json_answer
 
 
@@ -46,6 +57,16 @@ def hits_blueprint(settings: Settings, engine: Engine) -> Blueprint:
         embedding = engine.embed(asked.texts, query=asked.kind == "query", profile=asked.profile, deadline=until)
         g.facts = {"texts": len(asked.texts), "model": embedding.model}
         return json_answer(EmbedResponse(embedding.vectors, embedding.model, embedding.dimension))
+
+    @routes.post("/v1/documents")
+    def documents() -> Response:
+        started = time.monotonic()
+        asked = parse(request.get_data(cache=False), DocumentsRequest)
+        check_count(len(asked.documents), settings.max_texts)
+        until = deadline(started, asked.deadline_ms, settings.embed_deadline_ms, settings.max_deadline_ms)
+        computed = engine.fill(asked.documents, profile=asked.profile, deadline=until)
+        g.facts = {"documents": len(asked.documents), "computed": computed}
+        return json_answer(DocumentsResponse(computed, len(asked.documents) - computed))
 
     @routes.get("/v1/models")
     def models() -> Response:

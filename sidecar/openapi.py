@@ -11,6 +11,7 @@ from sidecar import schema
 _POSTS: dict[str, tuple[str, type, Any, type]] = {
     "/v1/hits": ("Score the hits of a window", schema.HitsRequest, schema.HitsResponse, schema.ErrorResponse),
     "/v1/embed": ("Embed texts", schema.EmbedRequest, schema.EmbedResponse, schema.ErrorResponse),
+    "/v1/documents": ("Fill the document store", schema.DocumentsRequest, schema.DocumentsResponse, schema.ErrorResponse),
     "/v1/rerank": ("Rerank documents (Cohere, Jina)", schema.RerankRequest, schema.RerankResponse, schema.RerankErrorResponse),
     "/v2/rerank": ("Rerank documents (Cohere)", schema.RerankRequest, schema.RerankResponse, schema.RerankErrorResponse),
     "/rerank": ("Rerank texts (Text Embeddings Inference)", schema.TeiRequest, list[schema.TeiRank], schema.TeiError),

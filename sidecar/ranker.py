@@ -6,14 +6,16 @@ Invariant: what a ranker answers for a document depends on the query and on the 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
 import numpy as np
 
 from sidecar.batcher import Batcher, Work
 from sidecar.cache import Cache
+from sidecar.candidates import Candidate
 from sidecar.encoding import DocumentTokens, TextEncoder, Tokens
+from sidecar.errors import Unprocessable
 from sidecar.fusion import overlaps
 from sidecar.scorer import Scorer, finite
 
@@ -33,18 +35,14 @@ class Pair(NamedTuple):
     text_overlap: float
 
 
-class Candidate(NamedTuple):
-    """A document on its way to the model: its composed text and the digest of it."""
-
-    text: tuple[str, ...]
-    digest: bytes
-
-
 class Ranker(Protocol):
     """Scores candidates against a query by one model."""
 
     def rank(self, query: Tokens, candidates: Sequence[Candidate], deadline: float) -> list[Pair]:
         """One pair a candidate, in order."""
+
+    def fill(self, candidates: Sequence[Candidate], deadline: float) -> int:
+        """Have what the model keeps of documents in the document store; how many were computed anew."""
 
     def warm_up(self) -> None:
         """Run the model on realistic lengths, so that the first request finds it ready and its speed known."""
@@ -62,9 +60,12 @@ class CrossEncoderRanker:
 
     def rank(self, query: Tokens, candidates: Sequence[Candidate], deadline: float) -> list[Pair]:
         extra = len(query) + SPECIAL_TOKENS
-        limit = self._encoder.template.max_document_tokens
-        self._batcher.admit(self._model, sum(estimated_tokens(candidate, limit) + extra for candidate in candidates), deadline)
-        documents = tokenized(candidates, self._encoder, self._documents)
+        documents = tokenized(
+            candidates,
+            self._encoder,
+            self._documents,
+            admit=lambda tokens: self._batcher.admit(self._model, tokens + extra * len(candidates), deadline),
+        )
         work: Work[Tokens, float] = Work(
             model=self._model,
             items=[document.ids for document in documents],
@@ -73,6 +74,9 @@ class CrossEncoderRanker:
             deadline=deadline,
         )
         return pairs(query, documents, self._batcher.run(work))
+
+    def fill(self, candidates: Sequence[Candidate], deadline: float) -> int:  # noqa: ARG002 - the protocol's
+        raise Unprocessable("this profile keeps nothing of documents: only decomposed models do")
 
     def warm_up(self) -> None:
         query = some_tokens(_WARM_UP_QUERY)
@@ -83,12 +87,20 @@ class CrossEncoderRanker:
             self._batcher.learn(self._model, tokens, (time.perf_counter() - started) * 1000)
 
 
-def tokenized(candidates: Sequence[Candidate], encoder: TextEncoder, cache: Cache[DocumentTokens]) -> list[DocumentTokens]:
-    """Each candidate's tokens, from the cache or from the tokenizer, which is called once for all the unknown."""
+def tokenized(
+    candidates: Sequence[Candidate], encoder: TextEncoder, cache: Cache[DocumentTokens], *, admit: Callable[[int], None]
+) -> list[DocumentTokens]:
+    """Each candidate's tokens, from the cache or from the tokenizer, which is called once for all the unknown.
+
+    Before that, `admit` is asked with the estimated sum of tokens: refused work must not cost a tokenization.
+    """
     found = cache.get_many([candidate.digest for candidate in candidates])
-    unknown = [position for position, document in enumerate(found) if document is None]
-    fresh = encoder.encode_documents([candidates[position].text for position in unknown])
-    cache.put_many((candidates[position].digest, document) for position, document in zip(unknown, fresh, strict=True))
+    unknown = [candidate for candidate, document in zip(candidates, found, strict=True) if document is None]
+    limit = encoder.template.max_document_tokens
+    known = sum(len(document.ids) for document in found if document is not None)
+    admit(known + sum(_estimated_tokens(candidate, limit) for candidate in unknown))
+    fresh = encoder.encode_documents([candidate.text for candidate in unknown])
+    cache.put_many((candidate.digest, document) for candidate, document in zip(unknown, fresh, strict=True))
     remaining = iter(fresh)
     return [next(remaining) if document is None else document for document in found]
 
@@ -99,7 +111,7 @@ def pairs(query: Tokens, documents: Sequence[DocumentTokens], logits: Sequence[f
     return [Pair(float(logit), *rest) for logit, *rest in zip(logits, title.tolist(), text.tolist(), strict=True)]
 
 
-def estimated_tokens(candidate: Candidate, limit: int) -> int:
+def _estimated_tokens(candidate: Candidate, limit: int) -> int:
     """About how many tokens a candidate has, without tokenizing it."""
     return min(limit, int(sum(map(len, candidate.text)) / _CHARS_PER_TOKEN) + 1)
 

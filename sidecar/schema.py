@@ -5,7 +5,7 @@ Invariant: unknown keys are tolerated everywhere (clients send them), wrong type
 
 from __future__ import annotations
 
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 
@@ -15,14 +15,21 @@ from sidecar.errors import InvalidRequest
 WireFields = dict[str, Any]
 
 
+def _no_fields() -> msgspec.Raw:
+    return msgspec.Raw(b"{}")
+
+
 class Hit(msgspec.Struct, frozen=True):
-    """One candidate of the window, with its first-pass score and, where the first pass knows it, its vector similarity."""
+    """One candidate of the window, with its first-pass score and, where the first pass knows it, its vector similarity.
+
+    `fields` is an object that stays JSON until a model has to read it (sidecar.candidates).
+    """
 
     id: str = ""
     index: str = ""
     score: float | None = None
     similarity: float | None = None
-    fields: WireFields = {}
+    fields: Annotated[msgspec.Raw, msgspec.Meta(extra_json_schema={"type": "object"})] = msgspec.field(default_factory=_no_fields)
 
 
 class HitsRequest(msgspec.Struct, frozen=True):
@@ -70,6 +77,21 @@ class EmbedResponse(msgspec.Struct, frozen=True):
     vectors: list[list[float]]
     model: str
     dimension: int
+
+
+class DocumentsRequest(msgspec.Struct, frozen=True):
+    """`POST /v1/documents`: documents that a decomposed model is to know ahead of time."""
+
+    documents: list[WireFields]
+    profile: str | None = None
+    deadline_ms: float | None = None
+
+
+class DocumentsResponse(msgspec.Struct, frozen=True):
+    """How many documents had to be computed, and how many were in the store already."""
+
+    computed: int
+    known: int
 
 
 class ModelInfo(msgspec.Struct, frozen=True):

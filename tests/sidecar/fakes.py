@@ -86,5 +86,5 @@ def make_engine(scorer: FakeScorer, *, fusion: Fusion | None = None, transform: 
     profiles = Profiles(Path("/nowhere"), load, interval_s=0, metrics=metrics)
     profiles.add(load("fast", Path("/nowhere")))
     profiles.loaded.set()
-    caches = Caches(Cache(score_bytes, pair_bytes), documents, Cache(10**6, len))
+    caches = Caches(Cache(score_bytes, pair_bytes), Cache(10**6, len), documents, Cache(10**6, len), Cache(10**6, len))
     return Engine(profiles=profiles, batcher=batcher, caches=caches, metrics=metrics, default_profile="fast", embedder="")

@@ -1,0 +1,83 @@
+"""Documents on their way to a model, known by a digest of their text.
+
+A document that came as JSON before is recognised by those bytes: its text is composed, and even its JSON read, only when a model has
+to read it. Invariant: equal digests mean equal texts under one way of reading (tokenizer and template).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from hashlib import blake2b
+
+import msgspec
+
+from sidecar.cache import Cache
+from sidecar.encoding import Fields, TextTemplate
+from sidecar.errors import InvalidRequest
+
+# Fields by role, the same still as JSON, or one plain text of no particular field.
+Document = Fields | msgspec.Raw | str
+ComposedText = tuple[str, ...]
+
+_decoder = msgspec.json.Decoder(dict[str, object])
+
+
+class Candidate:
+    """A document's digest, and its composed text for whoever needs it."""
+
+    __slots__ = ("_compose", "_text", "digest")
+
+    def __init__(self, digest: bytes, compose: Callable[[], ComposedText], text: ComposedText | None = None) -> None:
+        self.digest = digest
+        self._compose = compose
+        self._text = text
+
+    @property
+    def text(self) -> ComposedText:
+        """The text of each template field."""
+        if self._text is None:
+            self._text = self._compose()
+        return self._text
+
+
+class Recognizer:
+    """Makes candidates of documents; `seen` maps the digest of a document's JSON to that of its text."""
+
+    def __init__(self, seen: Cache[bytes]) -> None:
+        self._seen = seen
+
+    def candidates(self, template: TextTemplate, reading: bytes, documents: Sequence[Document]) -> list[Candidate]:
+        """One candidate a document; `reading` keys the digests: who reads texts otherwise has other digests."""
+        json = [_digest(bytes(document), reading) if isinstance(document, msgspec.Raw) else b"" for document in documents]
+        known = self._seen.get_many([digest for digest in json if digest])
+        remaining = iter(known)
+        found = [next(remaining) if digest else None for digest in json]
+        made = [_candidate(template, reading, document, digest) for document, digest in zip(documents, found, strict=True)]
+        self._seen.put_many(
+            (digest, candidate.digest) for digest, before, candidate in zip(json, found, made, strict=True) if digest and not before
+        )
+        return made
+
+
+def _candidate(template: TextTemplate, reading: bytes, document: Document, digest: bytes | None) -> Candidate:
+    if digest is not None:
+        return Candidate(digest, lambda: _composed(template, document))
+    text = _composed(template, document)
+    return Candidate(_digest("\x1f".join(text).encode(), reading), lambda: text, text)
+
+
+def _composed(template: TextTemplate, document: Document) -> ComposedText:
+    if isinstance(document, str):
+        return template.compose_text(document)
+    return template.compose(_fields(document) if isinstance(document, msgspec.Raw) else document)
+
+
+def _fields(document: msgspec.Raw) -> Fields:
+    try:
+        return _decoder.decode(document)  # type: ignore[return-value] # field_text reads any JSON value
+    except msgspec.MsgspecError as error:
+        raise InvalidRequest(f"a hit's fields: {error}") from error
+
+
+def _digest(content: bytes, reading: bytes) -> bytes:
+    return blake2b(content, digest_size=16, key=reading).digest()

@@ -1,0 +1,191 @@
+"""The document store: states of documents on disk (LMDB), memory-mapped, shared by the processes of a machine.
+
+Keys are digests of model and text, so a record never goes stale; it is only dropped for room, the least used first. Invariants: a
+commit is whole or absent after a crash (LMDB's own promise); a record damaged on disk is reported as unknown, never returned; the
+records' bytes, in whole pages, stay below the bound.
+"""
+
+from __future__ import annotations
+
+import struct
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+import lmdb
+import structlog
+
+from sidecar.metrics import Metrics
+from sidecar.states import DocumentStates, pack, unpack
+
+_PAGE = 4096
+# A use is remembered to the hour: finer would write the index of uses with every look-up.
+_USE_S = 3600
+# Room in the map for the tree, the index of uses, and the pages of old versions that readers still see.
+_SPARE = 1.3
+_SPARE_BYTES = 32 * 1024 * 1024
+_TOTAL = b"bytes"
+
+Item = tuple[bytes, DocumentStates]
+
+_log = structlog.get_logger()
+
+
+class DocumentStore:
+    """Opened once a process, after the fork. Reads from any thread; writes take LMDB's own lock, across processes."""
+
+    def __init__(
+        self, directory: Path, *, max_bytes: int, read_only: bool, metrics: Metrics, clock: Callable[[], float] = time.time
+    ) -> None:
+        self.read_only = read_only
+        self._max_bytes = max_bytes
+        self._metrics = metrics
+        self._clock = clock
+        self._touched: set[bytes] = set()
+        self._lock = threading.Lock()
+        if not read_only:
+            directory.mkdir(parents=True, exist_ok=True)
+        # readahead off: neighbours in the tree are no neighbours in a result list.
+        self._environment = lmdb.open(
+            str(directory),
+            map_size=int(max_bytes * _SPARE) + _SPARE_BYTES,
+            max_dbs=4,
+            max_readers=512,
+            readonly=read_only,
+            readahead=False,
+            create=not read_only,
+        )
+        self._records, self._uses, self._order, self._facts = (
+            self._environment.open_db(name, create=not read_only) for name in (b"records", b"uses", b"order", b"facts")
+        )
+        self._writer = None if read_only else _Writer(self.put_many)
+
+    def get_many(self, keys: Sequence[bytes]) -> list[DocumentStates | None]:
+        """The states of each key, None where unknown or damaged."""
+        with self._environment.begin() as transaction:
+            records = [transaction.get(key, db=self._records) for key in keys]
+        found = [None if record is None else unpack(bytes(record)) for record in records]
+        damaged = sum(record is not None and states is None for record, states in zip(records, found, strict=True))
+        if damaged:
+            self._metrics.store_damaged.inc(damaged)
+            _log.warning("damaged records in the document store", count=damaged)
+        if not self.read_only:
+            with self._lock:
+                self._touched.update(key for key, states in zip(keys, found, strict=True) if states is not None)
+        return found
+
+    def put_many(self, items: Iterable[Item]) -> None:
+        """Keep states, in one commit; the least used leave where there is no room."""
+        with self._lock:
+            touched, self._touched = self._touched, set()
+        with self._environment.begin(write=True) as transaction:
+            total = self._total(transaction)
+            for key, states in items:
+                total += self._put(transaction, key, pack(states))
+            hour = struct.pack(">Q", int(self._clock() // _USE_S))
+            for key in touched:
+                self._use(transaction, key, hour)
+            while total > self._max_bytes:
+                total -= self._evict(transaction)
+            transaction.put(_TOTAL, str(total).encode(), db=self._facts)
+        self._metrics.store_bytes.set(total)
+
+    def put_soon(self, items: Sequence[Item]) -> None:
+        """Keep states without waiting for the disk; a store that is only read keeps nothing."""
+        if self._writer is not None:
+            self._writer.put(items)
+
+    def known(self, keys: Sequence[bytes]) -> list[bool]:
+        """Whether there is a whole record of each key."""
+        return [states is not None for states in self.get_many(keys)]
+
+    def __len__(self) -> int:
+        with self._environment.begin() as transaction:
+            return int(transaction.stat(self._records)["entries"])
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of all records, in whole pages."""
+        with self._environment.begin() as transaction:
+            return self._total(transaction)
+
+    def close(self) -> None:
+        """Write what is waiting and let go of the map. No other thread may be using the store."""
+        if self._writer is not None:
+            self._writer.close()
+        self._environment.close()
+
+    def _total(self, transaction: lmdb.Transaction) -> int:
+        return int(bytes(transaction.get(_TOTAL, b"0", db=self._facts)))
+
+    def _put(self, transaction: lmdb.Transaction, key: bytes, record: bytes) -> int:
+        old = transaction.get(key, db=self._records)
+        transaction.put(key, record, db=self._records)
+        self._use(transaction, key, struct.pack(">Q", int(self._clock() // _USE_S)))
+        return _pages(record) - (0 if old is None else _pages(bytes(old)))
+
+    def _use(self, transaction: lmdb.Transaction, key: bytes, hour: bytes) -> None:
+        before = transaction.get(key, db=self._uses)
+        if before == hour:
+            return
+        if before is not None:
+            transaction.delete(bytes(before) + key, db=self._order)
+        transaction.put(key, hour, db=self._uses)
+        transaction.put(hour + key, b"", db=self._order)
+
+    def _evict(self, transaction: lmdb.Transaction) -> int:
+        with transaction.cursor(db=self._order) as cursor:
+            if not cursor.first():
+                return self._total(transaction)
+            key = bytes(cursor.key())[8:]
+            cursor.delete()
+        transaction.delete(key, db=self._uses)
+        record = transaction.pop(key, db=self._records)
+        return 0 if record is None else _pages(bytes(record))
+
+
+def _pages(record: bytes) -> int:
+    return -(-(len(record) + 64) // _PAGE) * _PAGE
+
+
+class _Writer:
+    """Writes in the background what was computed at first sight, so that no request waits for the disk.
+
+    What does not fit the queue is left out: it is computed again when it is next seen.
+    """
+
+    _MAX_WAITING = 4096
+    _COMMIT = 512
+
+    def __init__(self, write: Callable[[list[Item]], None]) -> None:
+        self._write = write
+        self._waiting: list[Item] = []
+        self._changed = threading.Condition()
+        self._closing = False
+        self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
+        self._thread.start()
+
+    def put(self, items: Sequence[Item]) -> None:
+        with self._changed:
+            self._waiting.extend(items[: self._MAX_WAITING - len(self._waiting)])
+            self._changed.notify()
+
+    def close(self) -> None:
+        with self._changed:
+            self._closing = True
+            self._changed.notify()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._waiting or self._closing)
+                batch, self._waiting = self._waiting[: self._COMMIT], self._waiting[self._COMMIT :]
+            if not batch:
+                return
+            try:
+                self._write(batch)
+            except lmdb.Error:
+                # A full or failing disk must not end the thread: the service computes what it cannot keep.
+                _log.exception("states not written")
