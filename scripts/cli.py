@@ -22,6 +22,9 @@ COMMANDS = {
     "index": ("scripts.index", "Index a catalogue behind an alias."),
     "pipelines": ("scripts.pipelines", "Switch re-ranking on and off for an index."),
     "search": ("scripts.search", "Show a query's page without and with re-ranking, side by side."),
+    "distil": ("scripts.distil", "Make training sets without judgments: labels, generated lists, teachers."),
+    "train": ("scripts.train", "Train the network that a run file describes."),
+    "export": ("scripts.export", "Write a trained run as a model directory, gated on what int8 costs."),
 }
 
 

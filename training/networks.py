@@ -10,11 +10,12 @@ from tokenizers import Tokenizer
 from torch import nn
 
 from sidecar.encoding import TextEncoder
+from sidecar.manifest import Template
 from training.bases import base_directory
 from training.batches import Batch, EncodedList, Prefixes, collate_apart, collate_pairs
 from training.models.bi_encoder import load_bi_encoder
 from training.models.cross_encoder import load_cross_encoder
-from training.models.decomposed import decompose
+from training.models.decomposed import decompose, load_decomposed
 from training.run_file import ModelSpec, RunFile
 
 Collate = Callable[[Sequence[EncodedList]], Batch]
@@ -28,7 +29,19 @@ def load_tokenizer(source: str) -> Tokenizer:
 
 def build_encoder(run: RunFile) -> TextEncoder:
     """The run's text encoder: the base's tokenizer under the run's template."""
-    return TextEncoder(load_tokenizer(run.model.tokenizer or run.model.base), run.template.text_template())
+    return load_text_encoder(run.model.tokenizer or run.model.base, run.template)
+
+
+def load_text_encoder(source: str, template: Template) -> TextEncoder:
+    """A base's tokenizer under a template."""
+    return TextEncoder(load_tokenizer(source), template.text_template())
+
+
+def load_network(spec: ModelSpec, checkpoint: Path) -> nn.Module:
+    """The trained network of a run's `model/` folder."""
+    if spec.kind == "bi-encoder":
+        return load_bi_encoder(str(checkpoint), pooling=spec.pooling)
+    return load_decomposed(checkpoint) if spec.kind == "decomposed" else load_cross_encoder(str(checkpoint))
 
 
 def build_network(spec: ModelSpec) -> nn.Module:

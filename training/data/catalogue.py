@@ -51,7 +51,25 @@ MSRD = CatalogueColumns(
     },
 )
 MOVIELENS = CatalogueColumns("movieId", {"title": "title", "category": "genres"}, separator="|")
-PRESETS: Mapping[str, CatalogueColumns] = {"esci": ESCI, "msrd": MSRD, "movielens": MOVIELENS}
+# The roles of the usual text template, and the columns of the project's own samples.
+ROLES = ("title", "brand", "color", "size", "category", "attributes", "creator", "tags", "year", "description")
+PRODUCTS = CatalogueColumns("id", {role: role for role in ROLES})
+PRESETS: Mapping[str, CatalogueColumns] = {"esci": ESCI, "msrd": MSRD, "movielens": MOVIELENS, "products": PRODUCTS}
+
+
+def catalogue_columns(preset: str | None, roles: Sequence[str], id_column: str) -> CatalogueColumns:
+    """The columns of a preset, or those that `ROLE=COLUMN[,COLUMN]` texts name; without either, roles are columns of their own name."""
+    if preset is not None:
+        if preset not in PRESETS:
+            raise ValueError(f"there is no preset {preset!r}; there are {', '.join(PRESETS)}")
+        return PRESETS[preset]
+    named: dict[str, str | Sequence[str]] = {}
+    for text in roles:
+        role, equals, columns = text.partition("=")
+        if not role or not equals or not columns:
+            raise ValueError(f"{text!r} is not of the form ROLE=COLUMN or ROLE=COLUMN,COLUMN")
+        named[role] = columns.split(",")
+    return CatalogueColumns(id_column, named or {role: role for role in ROLES})
 
 
 def read_catalogue(paths: Sequence[Path], columns: CatalogueColumns) -> tuple[Catalogue, Report]:

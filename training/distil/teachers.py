@@ -13,7 +13,7 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader
 
-from training.batches import BudgetSampler, ListDataset
+from training.batches import BudgetSampler, ListDataset, TrainingList
 from training.models.cross_encoder import inference_device
 from training.networks import Collate
 from training.trainer import list_logits
@@ -46,12 +46,14 @@ def mix_logits(parts: Mapping[str, tuple[Logits, float]]) -> Logits:
     return tuple(round(sum(values), 4) for values in zip(*centred, strict=True))
 
 
-def with_teachers(dataset: ListDataset, scored: Sequence[tuple[Sequence[Logits], float]], *, own_weight: float) -> ListDataset:
-    """The data set with mixed teacher logits; a list that already had some keeps them with `own_weight`."""
-    lists = []
-    for index, item in enumerate(dataset.lists):
+def with_teachers(
+    lists: Sequence[TrainingList], scored: Sequence[tuple[Sequence[Logits], float]], *, own_weight: float
+) -> list[TrainingList]:
+    """The lists with mixed teacher logits; a list that already had some keeps them with `own_weight`."""
+    mixed = []
+    for index, item in enumerate(lists):
         parts = {str(number): (logits[index], weight) for number, (logits, weight) in enumerate(scored)}
         if item.teacher is not None and own_weight > 0:
             parts["own"] = (item.teacher, own_weight)
-        lists.append(replace(item, teacher=mix_logits(parts)))
-    return ListDataset(lists, dataset.store, noise=dataset.noise, seed=dataset.seed)
+        mixed.append(replace(item, teacher=mix_logits(parts)))
+    return mixed

@@ -19,7 +19,7 @@ from sidecar.backends.onnx import OnnxGraph
 from sidecar.decomposed import DecomposedModel
 from sidecar.embedder import Embedder
 from sidecar.encoding import DocumentTokens, Fields, TextEncoder
-from sidecar.manifest import Manifest
+from sidecar.manifest import FILE_NAME, Manifest
 from sidecar.profiles import open_directory
 from sidecar.scorer import CrossEncoder
 from training.batches import TrainingList
@@ -71,11 +71,10 @@ def gated_export(
         report = compare(plain, output, read_lists(gate), read_documents(gate))
     limit = ALLOWED_LOSS if allowed_loss is None else allowed_loss
     if report.loss > limit:
-        manifest_path = output / "manifest.json"
-        manifest_path.unlink()
+        (output / FILE_NAME).unlink()
         raise GateFailed(
             f"int8 loses {report.loss:.4f} NDCG@10 ({report.float_ndcg:.4f} -> {report.int8_ndcg:.4f}, {report.lists} lists), allowed "
-            f"{limit}: {output} is left without a manifest. Accept it with --allow-loss {report.loss:.3f}, or keep float weights with --float"
+            f"{limit}: {output} is left without a manifest. Accept it with --allow-loss {report.loss:.3f}, or keep float weights: --float"
         )
     quality = {**manifest.quality, **report.quality()}
     if allowed_loss is not None and report.loss > ALLOWED_LOSS:

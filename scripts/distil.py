@@ -1,0 +1,120 @@
+"""`rerank distil`: training sets without judgments."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from scripts.output import progress_bar
+
+
+@click.group()
+def command() -> None:
+    """Make training sets without judgments: label queries by teachers, generate graded lists, score sets by trained networks."""
+
+
+@command.command()
+@click.option("--catalogue", "catalogues", multiple=True, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--preset", default=None, help="Columns of a known catalogue: esci, msrd, movielens, products.")
+@click.option("--role", "roles", multiple=True, metavar="ROLE=COLUMN[,COLUMN]", help="Where a role of the text template comes from.")
+@click.option("--id-column", default="id", show_default=True, help="The column of the document id.")
+@click.option("--generate", default=3000, show_default=True, help="Queries to generate from the catalogue.")
+@click.option(
+    "--queries", "files", multiple=True, type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Queries, one a line."
+)
+@click.option(
+    "--exclude", multiple=True, type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Queries never to use (a test split)."
+)
+@click.option(
+    "--teacher", "teachers", multiple=True, metavar="NAME=WEIGHT", default=("e5-small=1", "bge-small=1", "bm25=0.5"), show_default=True
+)
+@click.option("--seed", default=3, show_default=True)
+@click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="The training set's folder.")
+def label(
+    *,
+    catalogues: tuple[Path, ...],
+    preset: str | None,
+    roles: tuple[str, ...],
+    id_column: str,
+    generate: int,
+    files: tuple[Path, ...],
+    exclude: tuple[Path, ...],
+    teachers: tuple[str, ...],
+    seed: int,
+    out: Path,
+) -> None:
+    """Label generated and given queries by a mixture of first passes.
+
+    \b
+    Example: rerank distil label --catalogue products.jsonl --role title=name --role brand=maker --generate 3000 --out runs/sets/shop
+    """
+    from training.data.catalogue import catalogue_columns, read_catalogue  # noqa: PLC0415 - pyarrow and torch are slow to import
+    from training.distil.label import Sampling  # noqa: PLC0415
+    from training.distil.queries import generate_queries, read_queries  # noqa: PLC0415
+    from training.distil.sets import write_labelled  # noqa: PLC0415
+
+    try:
+        catalogue, report = read_catalogue(catalogues, catalogue_columns(preset, roles, id_column))
+        click.echo(str(report), err=True)
+        refused = {query.lower() for path in exclude for query in read_queries(path.read_text().splitlines())}
+        given = [query for path in files for query in read_queries(path.read_text().splitlines())]
+        generated = generate_queries(catalogue, count=generate, seed=seed)
+        queries = [query for query in generated if query.query not in refused] + [q for q in given if q.lower() not in refused]
+        with progress_bar("label", len(queries)) as advance:
+            count = write_labelled(out, catalogue, queries, _weights(teachers), sampling=Sampling(), seed=seed, advance=advance)
+    except (ValueError, FileNotFoundError) as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(f"{count} lists are in {out}")
+
+
+@command.command()
+@click.option("--lists", "count", default=3000, show_default=True, help="Lists to generate.")
+@click.option("--seed", default=1, show_default=True)
+@click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="The training set's folder.")
+def grammar(*, count: int, seed: int, out: Path) -> None:
+    """Generate graded lists from the catalogue grammar: colours, sizes, accessories, negations and other traps of shop search.
+
+    \b
+    Example: rerank distil grammar --lists 3000 --out runs/sets/grammar
+    """
+    from training.distil.sets import write_grammar  # noqa: PLC0415 - torch is slow to import
+
+    with progress_bar("generate", count) as advance:
+        written = write_grammar(out, count=count, seed=seed, advance=advance)
+    click.echo(f"{written} lists are in {out}")
+
+
+@command.command()
+@click.argument("source", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--teacher", "teachers", multiple=True, required=True, metavar="RUN=WEIGHT", help="A trained run's folder and its weight.")
+@click.option("--own-weight", default=0.6, show_default=True, help="Weight of the teacher logits that the set already has.")
+@click.option("--workers", default=0, show_default=True, help="Processes that prepare batches.")
+@click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="The new training set's folder.")
+def score(*, source: Path, teachers: tuple[str, ...], own_weight: float, workers: int, out: Path) -> None:
+    """Write a training set again with the logits of trained networks as teachers.
+
+    \b
+    Example: rerank distil score runs/sets/shop --teacher runs/teacher-a=1 --teacher runs/teacher-b=1 --out runs/sets/shop-scored
+    """
+    from training.distil.sets import write_scored  # noqa: PLC0415 - torch is slow to import
+    from training.training_set import read_lists  # noqa: PLC0415
+
+    try:
+        runs = {Path(name): weight for name, weight in _weights(teachers).items()}
+        with progress_bar("score", len(read_lists(source)) * len(runs)) as advance:
+            count = write_scored(source, out, runs, own_weight=own_weight, workers=workers, advance=advance)
+    except (ValueError, FileNotFoundError) as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(f"{count} lists are in {out}")
+
+
+def _weights(pairs: tuple[str, ...]) -> dict[str, float]:
+    weights: dict[str, float] = {}
+    for pair in pairs:
+        name, _, weight = pair.partition("=")
+        try:
+            weights[name] = float(weight or 1)
+        except ValueError:
+            raise click.BadParameter(f"{pair!r}: the weight is not a number") from None
+    return weights
