@@ -64,10 +64,48 @@ def embedder_graph(width: int = 8) -> onnx.ModelProto:
     return _model(nodes, _TEXT_INPUTS[:2], [("states", TensorProto.FLOAT, ["batch", "length", width])], {"table": table})
 
 
+def document_graph(width: int = 4) -> onnx.ModelProto:
+    """int8 states and a scale a token, by a table."""
+    random = np.random.default_rng(2)
+    table = random.integers(-127, 127, size=(len(VOCABULARY) + 200, width), dtype=np.int8)
+    nodes = [helper.make_node("Gather", ["table", "input_ids"], ["states"]), helper.make_node("Gather", ["scale", "input_ids"], ["scales"])]
+    constants = {"table": table, "scale": random.uniform(0.01, 0.1, len(VOCABULARY) + 200).astype(np.float32)}
+    outputs = [("states", TensorProto.INT8, ["batch", "length", width]), ("scales", TensorProto.FLOAT, ["batch", "length"])]
+    return _model(nodes, _TEXT_INPUTS[:2], outputs, constants)
+
+
+def query_graph(width: int = 4) -> onnx.ModelProto:
+    """logit = (sum of the query's vectors) . (sum of the document's real states x scales)."""
+    table = np.random.default_rng(3).normal(size=(len(VOCABULARY) + 200, width)).astype(np.float32)
+    nodes = [
+        helper.make_node("Gather", ["table", "input_ids"], ["vectors"]),
+        helper.make_node("ReduceSum", ["vectors", "one"], ["query"], keepdims=0),
+        helper.make_node("Cast", ["states"], ["floats"], to=TensorProto.FLOAT),
+        helper.make_node("Cast", ["document_mask"], ["real"], to=TensorProto.FLOAT),
+        helper.make_node("Mul", ["scales", "real"], ["kept"]),
+        helper.make_node("Unsqueeze", ["kept", "two"], ["column"]),
+        helper.make_node("Mul", ["floats", "column"], ["scaled"]),
+        helper.make_node("ReduceSum", ["scaled", "one"], ["document"], keepdims=0),
+        helper.make_node("Mul", ["document", "query"], ["products"]),
+        helper.make_node("ReduceSum", ["products", "one"], ["logits"], keepdims=0),
+    ]
+    inputs = [
+        ("input_ids", TensorProto.INT64, [1, "query"]),
+        ("states", TensorProto.INT8, ["batch", "length", width]),
+        ("scales", TensorProto.FLOAT, ["batch", "length"]),
+        ("document_mask", TensorProto.INT64, ["batch", "length"]),
+    ]
+    constants = {"table": table, "one": np.array([1]), "two": np.array([2])}
+    return _model(nodes, inputs, [("logits", TensorProto.FLOAT, ["batch"])], constants)
+
+
 def write_model(directory: Path, *, kind: Kind = "cross-encoder", seed: int = 0, fusion: Fusion | None = None, **changes: Any) -> Manifest:
     """A complete model directory."""
     directory.mkdir(parents=True, exist_ok=True)
-    onnx.save(embedder_graph() if kind == "embedder" else cross_encoder_graph(seed), directory / "model.onnx")
+    graphs = {"cross-encoder": lambda: cross_encoder_graph(seed), "embedder": embedder_graph, "decomposed": query_graph}
+    onnx.save(graphs[kind](), directory / "model.onnx")
+    if kind == "decomposed":
+        onnx.save(document_graph(), directory / "document.onnx")
     tokenizer().save(str(directory / "tokenizer.json"))
     files = {path.name: file_sha256(path) for path in sorted(directory.glob("*")) if path.suffix in {".onnx", ".json"}}
     files.pop("manifest.json", None)

@@ -1,0 +1,169 @@
+"""The document store keeps whole records within its bound, and never returns a damaged one."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+from pathlib import Path
+
+import lmdb
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sidecar.encoding import DocumentTokens
+from sidecar.metrics import Metrics
+from sidecar.states import DocumentStates, pack, unpack
+from sidecar.store import DocumentStore
+from tests.sidecar.fakes import FakeClock
+
+
+def some_states(seed: int = 0, length: int = 12, width: int = 8) -> DocumentStates:
+    random = np.random.default_rng(seed)
+    tokens = DocumentTokens(random.integers(0, 30000, length - 1), min(3, length - 1))
+    states = random.integers(-127, 128, (length, width), dtype=np.int8)
+    return DocumentStates(tokens, states, random.random(length, dtype=np.float32))
+
+
+def same(one: DocumentStates | None, other: DocumentStates) -> bool:
+    return one is not None and pack(one) == pack(other)
+
+
+def key(number: int) -> bytes:
+    return number.to_bytes(32, "big")
+
+
+@pytest.fixture
+def open_store(tmp_path):
+    opened = []
+
+    def begin(*, pages: int = 1000, read_only: bool = False, clock=None):
+        clock = clock or FakeClock()
+        store = DocumentStore(tmp_path / "store", max_bytes=pages * 4096, read_only=read_only, metrics=Metrics(), clock=clock)
+        opened.append(store)
+        return store
+
+    yield begin
+    for store in opened:
+        store.close()
+
+
+@given(st.integers(1, 200), st.integers(1, 64), st.integers(0, 9))
+def test_a_record_is_read_back_as_it_was_written(length, width, seed):
+    states = some_states(seed, length, width)
+    assert same(unpack(pack(states)), states)
+
+
+@given(st.data())
+def test_a_record_with_any_byte_changed_or_cut_is_not_read(data):
+    record = bytearray(pack(some_states()))
+    place = data.draw(st.integers(0, len(record) - 1))
+    assert unpack(bytes(record[:place])) is None
+    record[place] ^= data.draw(st.integers(1, 255))
+    assert unpack(bytes(record)) is None
+
+
+def test_states_are_found_by_their_keys(open_store):
+    store = open_store()
+    store.put_many([(key(1), some_states(1)), (key(2), some_states(2))])
+    found = store.get_many([key(2), key(9), key(1)])
+    assert same(found[0], some_states(2))
+    assert found[1] is None
+    assert same(found[2], some_states(1))
+
+
+def test_what_is_put_for_soon_is_there_after_the_close(open_store, tmp_path):
+    store = DocumentStore(tmp_path / "store", max_bytes=10**7, read_only=False, metrics=Metrics())
+    store.put_soon([(key(1), some_states(1))])
+    store.close()
+    assert same(open_store().get_many([key(1)])[0], some_states(1))
+
+
+def test_a_record_damaged_on_disk_is_unknown_counted_and_written_anew(open_store, tmp_path):
+    store = DocumentStore(tmp_path / "store", max_bytes=10**7, read_only=False, metrics=Metrics())
+    store.put_many([(key(1), some_states(1, length=600))])
+    store.close()
+    damage(tmp_path / "store" / "data.mdb", pack(some_states(1, length=600)))
+    again = open_store()
+    assert again.get_many([key(1)]) == [None]
+    assert again.known([key(1)]) == [False]
+    again.put_many([(key(1), some_states(1, length=600))])
+    assert same(again.get_many([key(1)])[0], some_states(1, length=600))
+
+
+def damage(path, record: bytes) -> None:
+    content = path.read_bytes()
+    place = content.index(record[:64]) + len(record) // 2
+    path.write_bytes(content[:place] + b"torn" + content[place + 4 :])
+
+
+def test_the_records_stay_within_the_bound_and_the_least_used_leave_first(open_store):
+    clock = FakeClock()
+    store = open_store(pages=10, clock=clock)
+    store.put_many((key(number), some_states(number)) for number in range(10))
+    clock.now += 7200
+    store.get_many([key(0)])
+    store.put_many([(key(10), some_states(10))])
+    clock.now += 7200
+    store.put_many((key(number), some_states(number)) for number in range(20, 28))
+    assert store.size_bytes <= 10 * 4096
+    assert store.known([key(0), key(10), key(1), key(27)]) == [True, True, False, True]
+
+
+def test_many_more_records_than_fit_never_exceed_the_bound(open_store):
+    store = open_store(pages=50)
+    for number in range(0, 1000, 20):
+        store.put_many((key(each), some_states(each, length=500)) for each in range(number, number + 20))
+        assert store.size_bytes <= 50 * 4096
+    assert 0 < len(store) <= 50
+
+
+def test_a_record_put_twice_counts_once(open_store):
+    store = open_store()
+    store.put_many([(key(1), some_states(1))])
+    before = store.size_bytes
+    store.put_many([(key(1), some_states(1))])
+    assert (store.size_bytes, len(store)) == (before, 1)
+
+
+def test_another_process_reads_what_this_one_writes(open_store, tmp_path):
+    store = open_store()
+    store.put_many([(key(1), some_states(1))])
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        assert pool.apply(read_elsewhere, (str(tmp_path / "store"),)) == pack(some_states(1))
+
+
+def read_elsewhere(directory: str) -> bytes:
+    with lmdb.open(directory, readonly=True, max_dbs=4) as environment, environment.begin() as transaction:
+        return bytes(transaction.get(key(1), db=environment.open_db(b"records", transaction, create=False)))
+
+
+def test_a_store_that_is_only_read_keeps_nothing(open_store, tmp_path):
+    DocumentStore(tmp_path / "store", max_bytes=10**6, read_only=False, metrics=Metrics()).close()
+    store = open_store(read_only=True)
+    store.put_soon([(key(1), some_states(1))])
+    assert store.known([key(1)]) == [False]
+
+
+def test_a_writer_killed_in_the_middle_leaves_whole_records_only(open_store, tmp_path):
+    writer = multiprocessing.get_context("spawn").Process(target=write_for_ever, args=(str(tmp_path / "store"),))
+    writer.start()
+    while not (tmp_path / "store" / "enough").exists():
+        assert writer.is_alive()
+        writer.join(0.01)
+    os.kill(writer.pid, signal.SIGKILL)
+    writer.join()
+    store = open_store()
+    found = [states for states in store.get_many([key(number) for number in range(100_000)]) if states is not None]
+    assert len(found) == len(store) > 0
+    assert all(same(states, some_states(number)) for number, states in enumerate(found))
+
+
+def write_for_ever(directory: str) -> None:
+    store = DocumentStore(Path(directory), max_bytes=10**8, read_only=False, metrics=Metrics())
+    for number in range(100_000):
+        store.put_many([(key(number), some_states(number))])
+        if number == 20:
+            (Path(directory) / "enough").touch()
