@@ -92,7 +92,11 @@ class Settings(BaseSettings):
     )
 
     score_cache_mb: float = Field(default=64, ge=0, description="MiB of scores kept, 0 for none. Too large: resident memory.")
-    document_cache_mb: float = Field(default=64, ge=0, description="MiB of document tokens kept, 0 for none. Too large: resident memory.")
+    document_cache_mb: float = Field(
+        default=64,
+        ge=0,
+        description="MiB of document tokens kept (and a quarter of that for digests), 0 for none. Too large: resident memory.",
+    )
     vector_cache_mb: float = Field(default=16, ge=0, description="MiB of query vectors kept, 0 for none. Too large: resident memory.")
     state_cache_mb: float = Field(
         default=64, ge=0, description="MiB of document states kept in memory (decomposed models). Too large: resident memory."

@@ -35,7 +35,7 @@ def make_engine(settings: Settings, metrics: Metrics) -> Engine:
     )
     caches = Caches(
         scores=Cache(int(settings.score_cache_mb * MIB), pair_bytes, metrics.watch("scores")),
-        digests=Cache(int(settings.document_cache_mb * MIB / 4), len),
+        digests=Cache(int(settings.document_cache_mb * MIB / 4), len, metrics.watch("digests")),
         documents=Cache(int(settings.document_cache_mb * MIB), _document_bytes, metrics.watch("documents")),
         vectors=Cache(int(settings.vector_cache_mb * MIB), _vector_bytes, metrics.watch("vectors")),
         states=Cache(int(settings.state_cache_mb * MIB), _states_bytes, metrics.watch("states")),
