@@ -5,11 +5,12 @@ Invariant: every figure comes from requests that were sent in this run.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import msgspec
 from opensearchpy import OpenSearch
 
 from cluster.compare import Comparison, Summary, compare_judged, mean_ndcg, summarize
@@ -21,12 +22,17 @@ from cluster.queries import Shape, client_body
 Advance = Callable[[int], None]
 
 
+class _Split(msgspec.Struct, frozen=True):
+    test: frozenset[str]
+
+
 @dataclass(frozen=True, slots=True)
 class Catalogue:
-    """A folder's catalogue and, where it has them, its judgments."""
+    """A folder's catalogue and, where it has them, its judgments and which of their queries no model was trained on."""
 
     products: Path
     judgments: Path | None
+    test_queries: frozenset[str] = frozenset()
 
 
 def find_catalogue(folder: Path) -> Catalogue:
@@ -34,21 +40,29 @@ def find_catalogue(folder: Path) -> Catalogue:
     products = _first(folder, "products.jsonl", "products.jsonl.gz", "products.csv", "products.csv.gz")
     if products is None:
         raise InvalidCatalogue(f"{folder} holds no products.jsonl, products.csv, or the same with .gz")
-    return Catalogue(products, _first(folder, "judgments.json", "judgments.json.gz"))
+    split = _first(folder, "split.json")
+    test_queries = msgspec.json.decode(split.read_bytes(), type=_Split).test if split else frozenset()
+    return Catalogue(products, _first(folder, "judgments.json", "judgments.json.gz"), test_queries)
 
 
-def show_judged(
+def send_judged(
     client: OpenSearch, index: str, *, judged: Sequence[JudgedQuery], shapes: Sequence[Shape], embedder: Embedder, advance: Advance
-) -> tuple[dict[Shape, Summary], list[Comparison]]:
-    """Send every judged query in every shape, both ways: figures by shape, and the comparisons of the first shape."""
-    if not judged:
-        return {}, []
-    by_shape: dict[Shape, list[Comparison]] = {}
+) -> dict[Shape, list[Comparison]]:
+    """Send every judged query in every shape, both ways."""
+    sent: dict[Shape, list[Comparison]] = {}
     for shape in shapes:
         body = partial(client_body, shape, embedder=embedder)
-        by_shape[shape] = compare_judged(client, index, judged=judged, body=body, advance=advance)
-    summaries = {shape: summarize(comparisons, judged) for shape, comparisons in by_shape.items()}
-    return summaries, by_shape[shapes[0]]
+        sent[shape] = compare_judged(client, index, judged=judged, body=body, advance=advance)
+    return sent
+
+
+def summaries(sent: Mapping[Shape, list[Comparison]], judged: Sequence[JudgedQuery], test_queries: Set[str]) -> dict[str, Summary]:
+    """Figures by kind of request, of all queries and, where the catalogue names them, of the test queries alone."""
+    found: dict[str, Summary] = {}
+    for shape, comparisons in sent.items():
+        parts = {shape: comparisons, f"{shape}, test queries": [each for each in comparisons if each.query in test_queries]}
+        found |= {label: summarize(part, judged) for label, part in parts.items() if part}
+    return found
 
 
 def most_changed(comparisons: Sequence[Comparison], judged: Sequence[JudgedQuery], count: int) -> list[Comparison]:

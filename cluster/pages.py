@@ -8,7 +8,6 @@ from itertools import zip_longest
 from rich.table import Table
 
 from cluster.compare import Comparison, Hit, Page, Summary
-from cluster.queries import Shape
 
 _TITLE_WIDTH = 56
 
@@ -30,14 +29,14 @@ def side_by_side(comparison: Comparison, grades: Mapping[str, int] | None = None
     return table
 
 
-def figures(summaries: Mapping[Shape, Summary]) -> Table:
-    """One line a kind of request."""
-    table = Table(title="all judged queries", title_justify="left")
+def figures(summaries: Mapping[str, Summary]) -> Table:
+    """One line a kind of request and set of queries."""
+    table = Table(title="judged queries", title_justify="left")
     for heading in ("request", "queries", "NDCG@10 first pass", "NDCG@10 re-ranked", "median ms first pass", "median ms re-ranked"):
         table.add_column(heading, justify="left" if heading == "request" else "right")
-    for shape, each in summaries.items():
+    for label, each in summaries.items():
         table.add_row(
-            shape,
+            label,
             str(each.queries),
             f"{each.first_pass_ndcg:.3f}",
             f"{each.reranked_ndcg:.3f}",

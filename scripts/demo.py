@@ -16,7 +16,7 @@ from cluster import pipelines
 from cluster.catalogue import FieldNames, count_rows
 from cluster.compare import Comparison, Summary, compare, fail_unless_reranked
 from cluster.connection import connected
-from cluster.demo import Catalogue, find_catalogue, most_changed, show_judged
+from cluster.demo import Catalogue, find_catalogue, most_changed, send_judged, summaries
 from cluster.embedding import SidecarEmbedder
 from cluster.indexing import Job, index_catalogue
 from cluster.judgments import JudgedQuery, read_judgments
@@ -81,16 +81,17 @@ def command(
         notes.print(f"{switched.pipeline} is the default pipeline of {index}: the queries below do not mention it")
         shapes: list[Shape] = ["match"] if no_vectors else ["match", "hybrid"]
         with progress_bar("sending queries both ways", len(judged) * len(shapes)) as advance:
-            summaries, comparisons = show_judged(client, index, judged=judged, shapes=shapes, embedder=embedder, advance=advance)
+            sent = send_judged(client, index, judged=judged, shapes=shapes, embedder=embedder, advance=advance)
         asked = [compare(client, index, query, match(query)) for query in queries]
+    found = summaries(sent, judged, catalogue.test_queries)
     if as_json:
-        print_json({"node": node, "sidecar": service, "index": index, "summaries": summaries})
+        print_json({"node": node, "sidecar": service, "index": index, "summaries": found})
     else:
-        _print(asked, most_changed(comparisons, judged, pages), judged)
-        _print_figures(summaries, catalogue)
+        _print(asked, most_changed(sent["match"], judged, pages), judged)
+        _print_figures(found, catalogue)
         click.echo(f"\nLeft running: OpenSearch at {node.url}, the sidecar at {service.url}. Stop both: {_stop(name)}")
         click.echo(f'Your own query: {_door()} search "..." --index {index} --url {node.url} --sidecar {service.url}')
-    fail_unless_reranked([*asked, *comparisons])
+    fail_unless_reranked([*asked, *sent["match"]])
 
 
 def _stop(name: str) -> str:
@@ -126,11 +127,11 @@ def _print(asked: Sequence[Comparison], changed: Sequence[Comparison], judged: S
         console.print(side_by_side(comparison, grades[comparison.query]))
 
 
-def _print_figures(summaries: Mapping[Shape, Summary], catalogue: Catalogue) -> None:
-    if not summaries:
+def _print_figures(found: Mapping[str, Summary], catalogue: Catalogue) -> None:
+    if not found:
         click.echo(f"{catalogue.products.parent} has no judgments.json: no figures. Ask with --query")
         return
     console = pages_console()
-    console.print(figures(summaries))
-    if sentence := not_applied(list(summaries.values())):
+    console.print(figures(found))
+    if sentence := not_applied(list(found.values())):
         console.print(sentence, style="bold")
