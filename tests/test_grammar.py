@@ -6,16 +6,21 @@ from random import Random
 
 import pytest
 
-from training.catalogue_grammar.catalogue import GrammarError, load_catalogue, parse_feature, parse_type
+from training.catalogue_grammar.catalogue import FOLDER, GrammarError, load_catalogue, parse_feature, parse_type
+from training.catalogue_grammar.content import Piece, grade_piece, write_piece
+from training.catalogue_grammar.content_grammar import Kind, load_content
 from training.catalogue_grammar.documents import write_document
 from training.catalogue_grammar.generate import generate_lists
-from training.catalogue_grammar.offers import Intent, Offer, grade
+from training.catalogue_grammar.offers import Intent, Offer, ambiguous, grade
 from training.catalogue_grammar.queries import write_query
 from training.catalogue_grammar.roles import ROLES, GradedList
 from training.catalogue_grammar.trader import Trader
-from training.catalogue_grammar.traps import near_code
+from training.catalogue_grammar.traps import draw_offers, near_code
 
 CATALOGUE = load_catalogue()
+CONTENT = load_content()
+RECIPE = next(kind for kind in CONTENT.kinds if kind.name == "recipe")
+CURRY, STEW, *_ = CONTENT.topics["dishes"]
 SOFA = CATALOGUE.by_name["sofa"]
 EARBUDS = CATALOGUE.by_name["wireless earbuds"]
 T_SHIRT = CATALOGUE.by_name["t-shirt"]
@@ -135,10 +140,65 @@ def test_a_noun_feature_brings_its_own_denials() -> None:
 
 
 def test_every_yaml_type_loads_with_something_to_ask_for() -> None:
-    assert len(CATALOGUE.types) >= 200
+    assert len(CATALOGUE.types) >= 260
     assert all(product.values or product.features for product in CATALOGUE.types)
 
 
 def test_a_value_list_of_one_is_refused() -> None:
     with pytest.raises(GrammarError, match="two values"):
         parse_type({"name": "sofa", "path": "Sofas", "values": {"color": ["red"]}}, "Furniture", {})
+
+
+def test_a_synonym_that_says_a_value_is_refused() -> None:
+    entry = {"name": "throw", "path": "Throws", "also": ["fleece blanket"], "values": {"material": ["fleece", "wool"]}}
+    with pytest.raises(GrammarError, match="fleece blanket"):
+        parse_type(entry, "Home Decor", {})
+
+
+def test_a_type_that_the_words_also_name_has_no_sure_grade() -> None:
+    intent = Intent(CATALOGUE.by_name["printer"], "printer")
+    assert ambiguous(intent, Offer(CATALOGUE.by_name["laser printer"], "B"))
+    assert not ambiguous(intent, Offer(CATALOGUE.by_name["printer"], "B"))
+
+
+def test_an_ambiguous_offer_is_in_no_list() -> None:
+    intent = Intent(CATALOGUE.by_name["printer"], "printer")
+    offers = [offer for seed in range(30) for offer in draw_offers(intent, CATALOGUE, Random(seed))]
+    assert not any(offer.product.name == "laser printer" and offer.novelty is None for offer in offers)
+
+
+@pytest.mark.parametrize(
+    ("piece", "expected"),
+    [
+        (Piece(RECIPE, CURRY, {"diet": "vegan"}), 3),
+        (Piece(RECIPE, CURRY, {"diet": "low carb"}), 2),
+        (Piece(RECIPE, CURRY), 2),
+        (Piece(RECIPE, STEW, {"diet": "vegan"}), 1),
+        (Piece(RECIPE, CONTENT.topics["dishes"][-1], {"diet": "vegan"}), 0),
+    ],
+    ids=["exact", "other wish", "silent", "sibling topic", "other topic"],
+)
+def test_content_grades_follow_topic_and_wishes(piece: Piece, expected: int) -> None:
+    assert grade_piece(Piece(RECIPE, CURRY, {"diet": "vegan"}), piece) == expected
+
+
+@pytest.mark.parametrize("kind", CONTENT.kinds, ids=lambda kind: kind.name)
+def test_a_piece_says_its_topic_and_wishes(kind: Kind) -> None:
+    topic = CONTENT.of_kind(kind)[0]
+    wishes = {key: values[0] for key, values in kind.wishes.items()}
+    pages = [text_of(write_piece(Piece(kind, topic, wishes), CONTENT, Random(seed))) for seed in range(60)]
+    names = (*topic.names, topic.about)
+    assert all(any(name in page for name in names) for page in pages)
+    assert all(value in page for page in pages for value in wishes.values())
+
+
+def test_content_and_shop_lists_can_be_asked_for_alone() -> None:
+    assert all("creator" not in document for found in generate_lists(1, 20, 0.0) for document in found.documents)
+    assert all("brand" not in document for found in generate_lists(1, 20, 1.0) for document in found.documents)
+
+
+@pytest.mark.parametrize(("name", "least"), [("queries.txt", 1400), ("content_queries.txt", 450)])
+def test_query_files_hold_distinct_queries_of_one_to_twelve_words(name: str, least: int) -> None:
+    lines = (FOLDER / name).read_text(encoding="utf-8").splitlines()
+    assert len(lines) == len(set(lines)) >= least
+    assert all(1 <= len(line.split()) <= 12 and line == line.strip() for line in lines)

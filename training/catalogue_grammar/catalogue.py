@@ -136,7 +136,8 @@ def parse_type(entry: Mapping[str, Any], department: str, shared: Mapping[str, l
     )
 
 
-def _read(path: Path) -> Any:
+def read_yaml(path: Path) -> Any:
+    """The plain contents of a grammar file."""
     # CSafeLoader reads the two hundred kilobytes ten times faster; not every PyYAML build has it.
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     with path.open(encoding="utf-8") as file:
@@ -146,7 +147,7 @@ def _read(path: Path) -> Any:
 def _types(folder: Path, shared: Mapping[str, list[str]]) -> tuple[ProductType, ...]:
     found: list[ProductType] = []
     for path in sorted((folder / "products").glob("*.yaml")):
-        for section in _read(path):
+        for section in read_yaml(path):
             found += [parse_type(entry, section["department"], shared) for entry in section["types"]]
     return tuple(found)
 
@@ -172,15 +173,15 @@ def _check(types: tuple[ProductType, ...], brands: Mapping[str, tuple[str, ...]]
 @cache
 def load_catalogue(folder: Path = FOLDER) -> Catalogue:
     """Read, validate and index the product grammar."""
-    shared = _read(folder / "shared.yaml")
-    brands = {key: tuple(names) for key, names in _read(folder / "brands.yaml").items()}
+    shared = read_yaml(folder / "shared.yaml")
+    brands = {key: tuple(names) for key, names in read_yaml(folder / "brands.yaml").items()}
     types = _types(folder, shared)
     _check(types, brands)
     words = [(singular(word), product) for product in types for name in product.names for word in tokens(name)]
     return Catalogue(
         types=types,
         brands=brands,
-        phrases={key: tuple(lines) for key, lines in _read(folder / "phrases.yaml").items()},
+        phrases={key: tuple(lines) for key, lines in read_yaml(folder / "phrases.yaml").items()},
         by_name={product.name: product for product in types},
         by_department=_group([(product.department, product) for product in types]),
         by_token=_group(words),
