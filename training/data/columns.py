@@ -47,6 +47,11 @@ def number(text: StringScalar) -> FloatingScalar:
     return text.re_extract(r"^(-?[0-9]+(\.[0-9]*)?([eE][-+]?[0-9]{1,2})?)$", 1).try_cast("float64")
 
 
+def real(value: float) -> FloatingScalar:
+    """A constant of 64-bit floating point: Spark reads a bare 0.68 as a decimal, and all that is computed from it too."""
+    return ibis.literal(repr(float(value))).cast("float64")
+
+
 def trec_columns(line: StringScalar, names: Sequence[str | None]) -> dict[str, StringScalar]:
     """The columns of a line that are named, split at spaces; null where the line has not as many columns as there are names."""
     pattern = r"^\s*" + r"\s+".join([r"(\S+)"] * len(names)) + r"\s*$"

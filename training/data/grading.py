@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import ibis
 from ibis.expr.types import FloatingScalar, StringScalar, Table
 
+from training.data.columns import real
 from training.data.engine import Engine
 from training.data.reading import Read
 from training.data.report import count
@@ -75,8 +76,8 @@ def normalized_query(query: StringScalar) -> StringScalar:
 
 
 def _weighed(interactions: Table, weights: Mapping[str, float]) -> Table:
-    weight = ibis.cases(*((interactions.type == name, value) for name, value in weights.items()), else_=0.0)
-    return interactions.mutate(query=normalized_query(interactions.query), weight=weight.cast("float64"))
+    weight = ibis.cases(*((interactions.type == name, real(value)) for name, value in weights.items()), else_=real(0.0))
+    return interactions.mutate(query=normalized_query(interactions.query), weight=weight)
 
 
 def _unusable(rows: Table, known: set[str]) -> StringScalar:
@@ -100,9 +101,9 @@ def _expected_by_place(usable: Table, shown: Table, model: PositionModel) -> Tab
 
 
 def _examined(shown: Table, examination: tuple[float, ...]) -> FloatingScalar:
-    places = ((shown.position == place, chance) for place, chance in enumerate(examination, start=1))
+    places = ((shown.position == place, real(chance)) for place, chance in enumerate(examination, start=1))
     # Below the last measured place users look as rarely as there.
-    return ibis.cases(*places, else_=examination[-1])
+    return ibis.cases(*places, else_=real(examination[-1]))
 
 
 def _grade(ratio: FloatingScalar, thresholds: tuple[float, ...]) -> FloatingScalar:

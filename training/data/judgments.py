@@ -14,7 +14,7 @@ import msgspec
 import pyarrow as pa
 from ibis.expr.types import BooleanScalar, FloatingScalar, StringScalar
 
-from training.data.columns import number, trec_columns
+from training.data.columns import number, real, trec_columns
 from training.data.engine import Engine
 from training.data.files import open_text
 from training.data.reading import Raw, Read, check, open_raw
@@ -59,11 +59,11 @@ def read_quepid(path: Path, ratings: Mapping[float, float] | None = ESCI_RATINGS
     """The judgments of one JSON document, `judgmentRatings[].{query, ratings[].{docId, rating}}`; a query's text is its id."""
     with open_text(path) as file:
         try:
-            document = msgspec.json.decode(file.read(), type=_Document, strict=False)
+            document = msgspec.json.decode(file.read(), type=_Document)
         except msgspec.DecodeError as error:
             raise ValueError(f"{path} is not a judgments document: {error}") from error
     found = [
-        (judged.query, rating.docId, rating.rating, f"judgmentRatings[{i}].ratings[{j}]")
+        (judged.query, _text(rating.docId), _text(rating.rating), f"judgmentRatings[{i}].ratings[{j}]")
         for i, judged in enumerate(document.judgmentRatings)
         for j, rating in enumerate(judged.ratings)
     ]
@@ -76,8 +76,8 @@ def read_quepid(path: Path, ratings: Mapping[float, float] | None = ESCI_RATINGS
 
 
 class _Rating(msgspec.Struct, frozen=True):
-    docId: str | None = None  # noqa: N815 - the file's own name
-    rating: str | None = None
+    docId: str | int | None = None  # noqa: N815 - the file's own name
+    rating: str | float | None = None
 
 
 class _Judged(msgspec.Struct, frozen=True):
@@ -87,6 +87,10 @@ class _Judged(msgspec.Struct, frozen=True):
 
 class _Document(msgspec.Struct, frozen=True):
     judgmentRatings: list[_Judged]  # noqa: N815 - the file's own name
+
+
+def _text(value: str | float | None) -> str | None:
+    return None if value is None else str(value)
 
 
 def _checked(
@@ -106,4 +110,4 @@ def _checked(
 def _grade(rating: FloatingScalar, ratings: Mapping[float, float] | None) -> FloatingScalar:
     if ratings is None:
         return (rating >= 0).ifelse(rating, ibis.null("float64"))
-    return ibis.cases(*((rating == known, float(grade)) for known, grade in ratings.items()), else_=ibis.null("float64"))
+    return ibis.cases(*((rating == known, real(grade)) for known, grade in ratings.items()), else_=ibis.null("float64"))

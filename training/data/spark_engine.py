@@ -82,7 +82,6 @@ def _local_session() -> Any:
         "spark.sql.session.timeZone": "UTC",
         "spark.driver.bindAddress": "127.0.0.1",
         "spark.driver.host": "127.0.0.1",
-        "spark.sql.shuffle.partitions": "4",
         "spark.log.level": "ERROR",
     }
     builder = SparkSession.builder.appName("rerank").master("local[*]")

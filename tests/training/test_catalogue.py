@@ -1,0 +1,79 @@
+"""Catalogue rows become the fields that the text template knows."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+
+import pytest
+
+from training.data.catalogue import ESCI, MSRD, PRESETS, CatalogueColumns, document, read_catalogue
+
+SHOP = CatalogueColumns("sku", {"title": "name", "brand": "maker.name", "category": "path", "size": "size"})
+
+
+def test_columns_become_roles_and_empty_ones_are_left_out(tmp_path: Path) -> None:
+    path = tmp_path / "shop.jsonl.gz"
+    path.write_bytes(
+        gzip.compress(b'{"sku": 7, "name": "Lamp", "maker": {"name": "Lux"}, "path": ["Home", null, "Lamps"], "size": ""}\n\n')
+    )
+    catalogue, report = read_catalogue([path], SHOP)
+    assert catalogue == {"7": {"title": "Lamp", "brand": "Lux", "category": ["Home", "Lamps"]}}
+    assert (report.rows, report.kept) == (1, 1)
+
+
+@pytest.mark.parametrize(("name", "mark"), [("shop.csv", ","), ("shop.tsv", "\t")])
+def test_a_delimited_catalogue_may_span_lines(tmp_path: Path, name: str, mark: str) -> None:
+    path = tmp_path / name
+    path.write_text(f'sku{mark}name\n1{mark}"Lamp,\n""red"""\n2{mark}Desk\n')
+    catalogue, _ = read_catalogue([path], CatalogueColumns("sku", {"title": "name"}))
+    assert catalogue == {"1": {"title": 'Lamp,\n"red"'}, "2": {"title": "Desk"}}
+
+
+def test_rows_that_are_no_documents_are_named_by_file_and_line(tmp_path: Path) -> None:
+    path = tmp_path / "shop.jsonl"
+    path.write_text('{"sku": 1, "name": "a"}\n{"name": "b"}\nnot json\n[1]\n{"sku": 1, "name": "c"}\n{"sku": 2}\n')
+    catalogue, report = read_catalogue([path], SHOP)
+    assert list(catalogue) == ["1"]
+    assert {(row.line, row.reason) for row in report.examples} == {
+        (2, "no sku"),
+        (3, "not a JSON object"),
+        (4, "not a JSON object"),
+        (5, "sku repeats"),
+        (6, "none of title, brand, category, size"),
+    }
+    assert (report.rows, report.kept) == (6, 1)
+
+
+def test_a_short_row_of_a_csv_is_named_by_the_line_that_it_starts_on(tmp_path: Path) -> None:
+    path = tmp_path / "shop.csv"
+    path.write_text('sku,name\n1,"two\nlines"\n2\n3,c\n')
+    catalogue, report = read_catalogue([path], CatalogueColumns("sku", {"title": "name"}))
+    assert list(catalogue) == ["1", "3"]
+    assert [row.line for row in report.examples] == [4]
+
+
+def test_a_role_may_join_several_columns() -> None:
+    row = {"director": "D", "actors": ["a", "b", "c", "d", "e", "f"], "short": "s", "long": "l"}
+    columns = CatalogueColumns("id", {"creator": ("director", "actors[:2]"), "description": ("short", "gone", "long")})
+    assert document(row, columns) == {"creator": ["D", "a", "b"], "description": "s l"}
+
+
+def test_a_separator_splits_texts_into_lists() -> None:
+    assert document({"genres": "Action|Comedy"}, PRESETS["movielens"]) == {"category": ["Action", "Comedy"]}
+
+
+def test_a_catalogue_of_an_unknown_kind_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "shop.xml").write_text("<shop/>")
+    with pytest.raises(ValueError, match=r"ends in \.jsonl"):
+        read_catalogue([tmp_path / "shop.xml"], SHOP)
+
+
+def test_the_real_catalogues_are_read_whole(real_data: Path) -> None:
+    esci, esci_report = read_catalogue([real_data / "esci" / "products.jsonl.gz"], ESCI)
+    msrd, msrd_report = read_catalogue([real_data / "msrd" / "movies-corpus.jsonl.gz"], MSRD)
+    assert (len(esci), esci_report.dropped) == (6_764, {})
+    assert (len(msrd), msrd_report.dropped) == (9_750, {})
+    assert msrd["436270"]["creator"][:2] == ["Jaume Collet-Serra", "Sarah Shahi"]  # type: ignore[index]
+    assert len(msrd["436270"]["creator"]) == 6  # type: ignore[arg-type]
+    assert str(esci["B07CXG6C9W"]["description"]).startswith("The thinnest, lightest Kindle")

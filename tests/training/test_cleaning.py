@@ -1,0 +1,100 @@
+"""Each rule drops what it names, keeps the rest, and is counted."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ibis.expr.types import Table
+
+from tests.training.logs import log
+from training.data.cleaning import Cleaning, clean
+from training.data.engine import Engine
+
+OFF = Cleaning(duplicates=False, cancelled_types=frozenset(), bot_device_pattern=None, max_events_per_hour=None)
+
+
+def items(table: Table) -> list[str]:
+    return sorted(row["item_id"] for row in table.to_pyarrow().to_pylist())
+
+
+def test_without_rules_every_row_is_kept(engine: Engine) -> None:
+    read = clean(engine, log({"item_id": "a"}, {"item_id": "a"}, {"item_id": "b", "type": "cancellation"}), OFF)
+    assert items(read.rows) == ["a", "a", "b"]
+    assert (read.report.rows, read.report.kept, read.report.dropped) == (3, 3, {})
+
+
+def test_equal_rows_are_kept_once(engine: Engine) -> None:
+    read = clean(engine, log(*[{"item_id": "a", "timestamp_ms": 1}] * 3, {"item_id": "a", "timestamp_ms": 2}), Cleaning())
+    assert items(read.rows) == ["a", "a"]
+    assert read.report.dropped == {"duplicate": 2}
+
+
+def test_a_cancellation_takes_its_purchase_with_it(engine: Engine) -> None:
+    def order(item: str, kind: str, count: float, at: int, user: str | None = "u") -> dict[str, Any]:
+        return {"user_id": user, "item_id": item, "type": kind, "quantity": count, "timestamp_ms": at}
+
+    rows = log(
+        order("taken back", "purchase", 2, 1),
+        order("taken back", "cancellation", -2, 5),
+        order("another count", "purchase", 3, 1),
+        order("another count", "cancellation", -2, 5),
+        order("bought again", "purchase", 2, 9),
+        order("bought again", "cancellation", -2, 5),
+        order("nobody's", "purchase", 1, 1, None),
+        order("nobody's", "cancellation", -1, 5, None),
+    )
+    read = clean(engine, rows, Cleaning())
+    assert items(read.rows) == ["another count", "bought again", "nobody's"]
+    assert read.report.dropped == {"cancellation": 4, "purchase taken back": 1}
+
+
+def test_items_that_are_none_are_dropped_by_their_ids(engine: Engine) -> None:
+    read = clean(engine, log({"item_id": "22423"}, {"item_id": "POST"}), Cleaning(item_pattern=r"^\d{5}"))
+    assert items(read.rows) == ["22423"]
+    assert read.report.dropped == {"not an item": 1}
+
+
+@pytest.mark.parametrize("note", ["damaged", "?", "Found in w/hse", "sold as set on dotcom", "???"])
+def test_a_note_in_place_of_a_name_is_dropped(engine: Engine, note: str) -> None:
+    rows = log(*[{"item_id": "a", "name": "LOST IN SPACE LAMP", "timestamp_ms": i} for i in range(3)], {"item_id": "a", "name": note})
+    read = clean(engine, rows, Cleaning(notes=True))
+    assert read.report.kept == 3
+    assert read.report.dropped == {"note instead of an item's name": 1}
+
+
+def test_a_users_events_are_a_bots_when_an_hour_has_too_many(engine: Engine) -> None:
+    hour = 3_600_000
+    bot = [{"item_id": "b", "user_id": "bot", "timestamp_ms": i} for i in range(4)]
+    later = {"item_id": "b", "user_id": "bot", "timestamp_ms": 50 * hour}
+    keen = [{"item_id": "k", "user_id": "keen", "timestamp_ms": i * hour} for i in range(4)]
+    unknown = [{"item_id": "n", "timestamp_ms": i} for i in range(4)]
+    read = clean(engine, log(*bot, later, *keen, *unknown), Cleaning(max_events_per_hour=3))
+    assert set(items(read.rows)) == {"k", "n"}
+    assert read.report.dropped == {"bot by its rate": 5}
+
+
+@pytest.mark.parametrize("device", ["Googlebot/2.1", "my-crawler", "Baiduspider"])
+def test_a_bot_is_known_by_its_device(engine: Engine, device: str) -> None:
+    rows = log({"item_id": "a", "device": device}, {"item_id": "b", "device": "Mozilla/5.0 (Robotic lawn mower)"})
+    assert clean(engine, rows, Cleaning()).report.dropped == {"bot by its device": 1}
+
+
+def test_sessions_without_a_search_are_dropped_whole(engine: Engine) -> None:
+    rows = log(
+        {"item_id": "a", "session_id": "1", "query": "lamp"},
+        {"item_id": "b", "session_id": "1"},
+        {"item_id": "c", "session_id": "2"},
+        {"item_id": "d"},
+        {"item_id": "e", "query": "lamp"},
+    )
+    read = clean(engine, rows, Cleaning(searched_sessions_only=True))
+    assert items(read.rows) == ["a", "b", "e"]
+    assert read.report.dropped == {"session without a search": 2}
+
+
+def test_a_row_that_two_rules_drop_is_counted_once_by_the_first(engine: Engine) -> None:
+    rows = log({"item_id": "POST", "type": "cancellation", "device": "a bot"}, {"item_id": "POST", "device": "a bot"})
+    report = clean(engine, rows, Cleaning(item_pattern="^[0-9]")).report
+    assert report.dropped == {"cancellation": 1, "not an item": 1}
+    assert report.kept == 0

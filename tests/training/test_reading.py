@@ -1,0 +1,184 @@
+"""Logs of every format become one table of interactions, and bad rows are named by file and line."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ibis.expr.types import Table
+
+from training.data.engine import Engine, open_engine
+from training.data.interactions import SCHEMA, InteractionColumns, read_interactions
+
+COLUMNS = InteractionColumns(item="item", user="user", type="action", timestamp="time", position="rank", quantity="count")
+HEADER = "user,item,action,time,rank,count"
+
+
+def rows(table: Table, *order: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = table.order_by(list(order or ("item_id",))).to_pyarrow().to_pylist()
+    return found
+
+
+def write(path: Path, *lines: str) -> Path:
+    text = "".join(line + "\n" for line in lines)
+    if path.suffix == ".gz":
+        path.write_bytes(gzip.compress(text.encode()))
+    else:
+        path.write_text(text)
+    return path
+
+
+@pytest.mark.parametrize("name", ["log.csv", "log.csv.gz", "log.tsv"])
+def test_a_delimited_log_becomes_interactions(engine: Engine, tmp_path: Path, name: str) -> None:
+    mark = "\t" if ".tsv" in name else ","
+    lines = [HEADER, "u1,i1,click,2024-05-01 10:00:00,3,2.5", ",i2,cart,,,"]
+    path = write(tmp_path / name, *(line.replace(",", mark) for line in lines))
+    read = read_interactions(engine, [path], COLUMNS)
+    first, second = rows(read.rows)
+    assert first == {
+        **dict.fromkeys(SCHEMA),
+        "user_id": "u1",
+        "item_id": "i1",
+        "type": "click",
+        "timestamp_ms": 1714557600000,
+        "position": 3,
+        "quantity": 2.5,
+    }
+    assert second == {**dict.fromkeys(SCHEMA), "item_id": "i2", "type": "cart"}
+    assert (read.report.rows, read.report.kept, read.report.examples) == (2, 2, ())
+
+
+def test_a_json_log_is_read_by_dotted_paths(engine: Engine, tmp_path: Path) -> None:
+    path = write(tmp_path / "log.jsonl", '{"object": {"id": "i1"}, "who": null, "client": "c1", "at": {"rank": 0}}')
+    columns = InteractionColumns(item="object.id", user="who|client", position="at.rank", position_base=0, constant_type="view")
+    (row,) = rows(read_interactions(engine, [path], columns).rows)
+    assert row == {**dict.fromkeys(SCHEMA), "item_id": "i1", "user_id": "c1", "position": 1, "type": "view"}
+
+
+def test_a_parquet_log_is_read_with_its_own_types(engine: Engine, tmp_path: Path) -> None:
+    path = tmp_path / "log.parquet"
+    engine.connection.raw_sql(
+        "COPY (SELECT 1 AS user, 7 AS item, 'click' AS action, TIMESTAMP '2024-05-01 10:00:00' AS time, 3 AS rank, 2.5 AS count) "
+        f"TO '{path}'"
+    )
+    (row,) = rows(read_interactions(engine, [path], COLUMNS).rows)
+    assert (row["item_id"], row["timestamp_ms"], row["position"], row["quantity"]) == ("7", 1714557600000, 3, 2.5)
+
+
+def test_several_files_are_one_log(engine: Engine, tmp_path: Path) -> None:
+    paths = [write(tmp_path / f"{day}.csv", "item", f"i{day}") for day in (1, 2)]
+    read = read_interactions(engine, paths, InteractionColumns(item="item"))
+    assert [row["item_id"] for row in rows(read.rows)] == ["i1", "i2"]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("1714557600", 1714557600000),
+        ("1714557600.0", 1714557600000),
+        ("1714557600123", 1714557600123),
+        ("2024-05-01T10:00:00.123Z", 1714557600123),
+        ("2024-05-01T12:00:00+02:00", 1714557600000),
+        ("2024-05-01", 1714521600000),
+        ("0", 0),
+    ],
+)
+def test_a_time_is_read_as_milliseconds(engine: Engine, tmp_path: Path, text: str, expected: int) -> None:
+    path = write(tmp_path / "log.csv", "item,time", f"i1,{text}")
+    (row,) = rows(read_interactions(engine, [path], InteractionColumns(item="item", timestamp="time")).rows)
+    assert row["timestamp_ms"] == expected
+
+
+def test_bad_rows_are_counted_by_reason_and_named_by_file_and_line(engine: Engine, tmp_path: Path) -> None:
+    path = write(
+        tmp_path / "log.csv",
+        HEADER,
+        'u1,"i1\nover two lines",click,2024-05-01 10:00:00,1,1',
+        "u1,,click,2024-05-01 10:00:00,1,1",
+        "u1,i3,,2024-05-01 10:00:00,1,1",
+        "u1,i4,click,yesterday,1,1",
+        "u1,i5,click,2024-05-01 10:00:00,0,1",
+        "u1,i6,click,2024-05-01 10:00:00,first,1",
+        "u1,i7,click,2024-05-01 10:00:00,1,nan",
+        "u1,i8,click",
+        "u1,i9,click,2024-05-01 10:00:00,1,1,more,and more",
+    )
+    report = read_interactions(engine, [path], COLUMNS).report
+    assert report.dropped == {
+        "no item": 1,
+        "no action": 1,
+        "time is no time": 1,
+        "rank is no position from 1": 2,
+        "count is no number": 1,
+        "cannot be split into the columns of the header": 2,
+    }
+    assert (report.rows, report.kept) == (9, 1)
+    # The first row ends on line 3.
+    found = sorted((row.line, row.reason) for row in report.examples)
+    assert [line for line, _ in found] == [4, 5, 6, 7, 8, 9, 10, 11]
+    assert found[0][1] == "no item"
+    assert found[-1][1] == "cannot be split into the columns of the header"
+    assert f"{path}:6: time is no time" in str(report)
+
+
+def test_lines_that_are_not_json_are_named_by_line_and_blank_ones_passed_over(engine: Engine, tmp_path: Path) -> None:
+    path = write(tmp_path / "log.jsonl.gz", '{"item": "i1"}', "", "{item: i2}", '{"item": ""}', '["i3"]')
+    report = read_interactions(engine, [path], InteractionColumns(item="item")).report
+    assert report.dropped == {"not JSON": 1, "no item": 2}
+    assert [(row.line, row.reason) for row in report.examples] == [(3, "not JSON"), (4, "no item"), (5, "no item")]
+
+
+def test_a_frequent_fault_does_not_hide_a_rare_one(engine: Engine, tmp_path: Path) -> None:
+    path = write(tmp_path / "log.jsonl", *(["{}"] * 50), "not JSON at all")
+    report = read_interactions(engine, [path], InteractionColumns(item="item")).report
+    assert report.dropped == {"no item": 50, "not JSON": 1}
+    assert [row.line for row in report.examples] == [1, 2, 3, 4, 5, 51]
+
+
+def test_bad_rows_of_parquet_name_the_file(engine: Engine, tmp_path: Path) -> None:
+    path = tmp_path / "log.parquet"
+    engine.connection.raw_sql(f"COPY (SELECT NULL::VARCHAR AS item) TO '{path}'")
+    report = read_interactions(engine, [path], InteractionColumns(item="item")).report
+    assert [str(row) for row in report.examples] == [f"{path}: no item"]
+
+
+def test_a_column_that_is_not_there_is_refused_with_those_that_are(engine: Engine, tmp_path: Path) -> None:
+    path = write(tmp_path / "log.csv", "sku,user", "1,2")
+    with pytest.raises(ValueError, match="no column 'item'; there are sku, user"):
+        read_interactions(engine, [path], InteractionColumns(item="item"))
+
+
+@pytest.mark.parametrize("path", ["a b", "$.a", "a..b", "a'b"])
+def test_a_json_path_is_names_joined_by_dots(engine: Engine, tmp_path: Path, path: str) -> None:
+    log = write(tmp_path / "log.jsonl", "{}")
+    with pytest.raises(ValueError, match="no column path"):
+        read_interactions(engine, [log], InteractionColumns(item=path))
+
+
+def test_files_that_cannot_be_one_log_are_refused(engine: Engine, tmp_path: Path) -> None:
+    one, other, text = (write(tmp_path / name, "item", "1") for name in ("a.csv", "b.tsv", "c.txt"))
+    third = write(tmp_path / "d.csv", "sku", "1")
+    columns = InteractionColumns(item="item")
+    with pytest.raises(ValueError, match="different kinds"):
+        read_interactions(engine, [one, other], columns)
+    with pytest.raises(ValueError, match="different columns"):
+        read_interactions(engine, [one, third], columns)
+    with pytest.raises(ValueError, match=r"ends in none of \.csv"):
+        read_interactions(engine, [text], columns)
+    with pytest.raises(FileNotFoundError, match=r"no such file: .*missing\.csv"):
+        read_interactions(engine, [tmp_path / "missing.csv"], columns)
+
+
+def test_a_header_with_a_repeated_name_is_refused(engine: Engine, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="empty or repeats"):
+        read_interactions(engine, [write(tmp_path / "a.csv", "item,item", "1,2")], InteractionColumns(item="item"))
+
+
+def test_the_engine_removes_its_folder_when_it_closes() -> None:
+    with open_engine("duckdb") as opened:
+        (found,) = opened.connection.raw_sql("SELECT path FROM duckdb_databases() WHERE path IS NOT NULL").fetchall()
+        folder = Path(found[0]).parent
+        assert folder.is_dir()
+    assert not folder.exists()
