@@ -12,10 +12,11 @@ from training.catalogue_grammar.content_grammar import Kind, load_content
 from training.catalogue_grammar.documents import write_document
 from training.catalogue_grammar.generate import generate_lists
 from training.catalogue_grammar.offers import Intent, Offer, ambiguous, grade
-from training.catalogue_grammar.queries import write_query
+from training.catalogue_grammar.queries import draw_intent, write_query
 from training.catalogue_grammar.roles import ROLES, GradedList
 from training.catalogue_grammar.trader import Trader
 from training.catalogue_grammar.traps import draw_offers, near_code
+from training.catalogue_grammar.wording import satisfies
 
 CATALOGUE = load_catalogue()
 CONTENT = load_content()
@@ -87,6 +88,27 @@ def test_a_denied_feature_grades_denial_then_silence_then_affirmation(said: bool
     assert grade(Intent(product, "storage bin", feature=LID, wanted=False), Offer(product, "B", stated=stated)) == expected
 
 
+def test_a_substitute_with_the_denied_feature_is_a_hard_miss() -> None:
+    electric, kick = CATALOGUE.by_name["electric scooter"], CATALOGUE.by_name["kick scooter"]
+    seat = next(feature for feature in electric.features if feature.noun == "seat")
+    with_seat = next(feature for feature in kick.features if feature.noun == "seat")
+    intent = Intent(electric, "electric scooter", feature=seat, wanted=False)
+    assert grade(intent, Offer(kick, "B", stated={with_seat: True})) == 1
+
+
+def test_no_drawn_offer_that_contradicts_the_search_is_exact() -> None:
+    rng = Random(5)
+    for _ in range(300):
+        intent = draw_intent(CATALOGUE, rng)
+        for offer in draw_offers(intent, CATALOGUE, rng):
+            wrong = [kind for kind, asked in intent.values.items() if not offered(kind, asked, offer)]
+            assert not wrong or grade(intent, offer) < 3
+
+
+def offered(kind: str, asked: str, offer: Offer) -> bool:
+    return kind in offer.values and satisfies(kind, asked, offer.values[kind])
+
+
 def test_the_accessory_is_a_complement_of_the_device_and_the_reverse() -> None:
     tips = EARBUDS.accessories[0]
     assert grade(Intent(EARBUDS, "earbuds"), Offer(EARBUDS, "B", accessory=tips)) == 1
@@ -114,6 +136,18 @@ def test_a_document_says_every_graded_value() -> None:
     offer = Offer(SOFA, "Velmora", values={"color": "burgundy", "material": "corduroy", "size": "84 inch"})
     pages = [text_of(write_document(offer, CATALOGUE, Random(seed))) for seed in range(200)]
     assert all("burgundy" in page and "corduroy" in page and "84" in page for page in pages)
+
+
+def test_a_document_says_its_brand_and_model_number() -> None:
+    offer = Offer(SOFA, "Velmora", code="KX-410")
+    pages = [text_of(write_document(offer, CATALOGUE, Random(seed))) for seed in range(200)]
+    assert all("kx-410" in page and "velmora" in page for page in pages)
+
+
+def test_an_accessory_says_what_it_fits() -> None:
+    offer = Offer(SOFA, "Nestra", accessory=SOFA.accessories[0], fits_brand="Velmora", fits_code="KX-410")
+    pages = [text_of(write_document(offer, CATALOGUE, Random(seed))) for seed in range(100)]
+    assert all("velmora kx-410" in page for page in pages)
 
 
 def test_a_document_says_every_graded_feature() -> None:

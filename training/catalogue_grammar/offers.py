@@ -132,11 +132,19 @@ def cost(intent: Intent, offer: Offer, demanding: bool) -> int:
     total = sum(_value_cost(kind, asked, offer, silent) for kind, asked in intent.values.items())
     total += _brand_cost(intent, offer, silent)
     if intent.feature is not None:
-        said = offer.stated.get(intent.feature)
+        said = _said(intent.feature, offer)
         total += silent if said is None else 0 if said == intent.wanted else HARD
     if intent.use is not None and intent.use not in offer.uses:
         total += silent
     return total
+
+
+def _said(feature: Feature, offer: Offer) -> bool | None:
+    """Whether the page affirms or denies the feature; a related type may know it with other words of denial."""
+    for stated, wanted in offer.stated.items():
+        if stated.positive == feature.positive:
+            return wanted
+    return None
 
 
 def _value_cost(kind: str, asked: str, offer: Offer, silent: int) -> int:

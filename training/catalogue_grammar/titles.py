@@ -13,7 +13,7 @@ from training.catalogue_grammar.offers import Offer
 from training.catalogue_grammar.wording import AUDIENCES, POSSESSIVES, plural, spellings, titled
 
 # How many facts each manner shows, and how often it is met.
-MANNERS = {"short": (1, 25), "plain": (2, 25), "dashed": (3, 12), "capitals": (2, 6), "coded": (2, 8), "listed": (9, 24)}
+MANNERS = {"short": (1, 25), "plain": (2, 25), "dashed": (3, 12), "capitals": (2, 6), "coded": (2, 8), "listed": (12, 24)}
 _NAMES = tuple(MANNERS)
 _WEIGHTS = tuple(weight for _, weight in MANNERS.values())
 BEHIND = frozenset({"size", "count", "model", "capacity", "length", "age", "fit", "width", "storage", "power"})
@@ -52,7 +52,7 @@ def value_fact(kind: str, value: str, rng: Random) -> Fact:
 def feature_fact(feature: Feature, wanted: bool, rng: Random) -> Fact:
     """A feature affirmed or denied."""
     text = feature.positive if wanted else rng.choice(feature.negatives)
-    if not wanted and feature.noun and rng.random() < 0.25:
+    if not wanted and feature.noun and rng.random() < 0.12:
         text = rng.choice((f"{feature.noun} not included", f"{feature.noun} sold separately"))
     joined = text.startswith(("with ", "without ", "no ")) or len(text.split()) > 2
     return Fact("feature" if wanted else "denial", text, not joined)
@@ -92,7 +92,8 @@ def accessory_name(offer: Offer, rng: Random) -> str:
 
 def write_title(offer: Offer, facts: list[Fact], catalogue: Catalogue, rng: Random) -> tuple[str, int, bool]:
     """The title, how many of the leading facts it shows, and whether it names the brand."""
-    manner = rng.choices(_NAMES, _WEIGHTS)[0]
+    # Pages that say much say it in the title.
+    manner = "listed" if len(facts) > 5 and rng.random() < 0.6 else rng.choices(_NAMES, _WEIGHTS)[0]
     shown = min(len(facts), MANNERS[manner][0])
     if manner != "listed" and rng.random() < 0.25:
         shown = 0
@@ -109,7 +110,7 @@ def _plain(page: Page, manner: str, rng: Random) -> str:
     facts, head, brand, code = page.facts, page.head, page.brand, page.offer.code
     if manner == "dashed":
         name = " ".join(part for part in (brand, titled(head)) if part)
-        return rng.choice((" - ", " | ", ", ")).join([name, *(titled(fact.text) for fact in facts)])
+        return rng.choice((" - ", " | ", ", ")).join([name, *(titled(fact.text) for fact in facts), *([code] if code else [])])
     ahead = [fact.text for fact in facts if fact.ahead]
     behind = [fact.text for fact in facts if not fact.ahead]
     if manner == "coded" and code:
@@ -135,6 +136,8 @@ def _listed(page: Page, catalogue: Catalogue, rng: Random) -> str:
         others = [name for name in offer.product.names if name != head]
         for name in rng.sample(others, rng.randint(0, len(others))):
             rest.insert(rng.randrange(len(rest) + 1), name)
+    for fragment in rng.sample(catalogue.phrases["fragments"], rng.randint(0, 3)):
+        rest.insert(rng.randrange(len(rest) + 1), fragment)
     if offer.code is not None:
         rest.append(offer.code)
     tail = ""

@@ -20,8 +20,8 @@ class Trader:
     def offer(self, product: ProductType, **given: Any) -> Offer:
         """An offer with chance details beside the given ones."""
         rng = self.rng
-        # A third of the pages say all they can: they get the titles of thirty words.
-        talkative = rng.random() < 0.33
+        # Nearly half of the pages say all they can: they get the titles of thirty words.
+        talkative = rng.random() < 0.45
         values = {kind: rng.choice(options) for kind, options in product.values.items() if rng.random() < 0.6}
         values.update(given.pop("values", {}))
         stated = {feature: self._polarity(feature) for feature in self.some(product.features, 6 if talkative else 3)}
