@@ -17,7 +17,7 @@ from opensearchpy.exceptions import OpenSearchException
 from opensearchpy.helpers import streaming_bulk
 
 from cluster.catalogue import BadRow, Document
-from cluster.embedding import VECTOR_FIELD, Embedder, passage_text
+from cluster.embedding import VECTOR_FIELD, Embedder
 from cluster.errors import IndexingFailed
 
 BATCH = 64
@@ -94,7 +94,7 @@ class BulkWriter:
             raise IndexingFailed(f"{self.index} stopped taking documents; run the command again to go on from here: {error}") from error
 
     def _actions(self, documents: list[Document]) -> Iterator[dict[str, Any]]:
-        vectors = self.embedder.embed([passage_text(document.body) for document in documents], "passage") if self.embedder else None
+        vectors = self.embedder.documents([document.body for document in documents]) if self.embedder else None
         for position, document in enumerate(documents):
             body = {**document.body, VECTOR_FIELD: vectors[position]} if vectors else document.body
             yield {"_op_type": "index", "_index": self.index, "_id": document.id, "_source": body}

@@ -1,5 +1,6 @@
 """Documents and queries -> vectors, from the sidecar's `POST /v1/embed`.
 
+Documents are sent by their fields: what they read as is composed by the embedder's template, in the sidecar, as in training.
 Invariant: one vector a text, of the dimension that the index's mapping has, finite; anything else is an error and never indexed.
 """
 
@@ -8,56 +9,68 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 import msgspec
 import requests
 
 from cluster.errors import ServiceFailed
-from sidecar.encoding import field_text
 
 DIMENSION = 384
 VECTOR_FIELD = "vector"
-# In reading order; the sidecar truncates the text to what its embedder reads.
-_ROLES = ("title", "brand", "color", "size", "category", "attributes", "creator", "tags", "year", "description")
 _TIMEOUT_S = 120
+
+Vector = list[float]
 
 
 class Embedder(Protocol):
-    """Turns texts into vectors."""
+    """Turns documents and queries into vectors."""
 
-    def embed(self, texts: Sequence[str], kind: Literal["query", "passage"]) -> list[list[float]]:
-        """One vector a text."""
+    def model(self) -> str:
+        """Identifies the model: vectors of two models do not compare."""
+
+    def documents(self, bodies: Sequence[Mapping[str, Any]]) -> list[Vector]:
+        """One vector a document."""
+
+    def query(self, text: str) -> Vector:
+        """The vector of a query."""
 
 
 class _Answer(msgspec.Struct, frozen=True):
-    vectors: list[list[float]]
+    vectors: list[Vector]
+    model: str
 
 
 @dataclass(frozen=True, slots=True)
 class SidecarEmbedder:
-    """The sidecar at a URL."""
+    """The sidecar at a URL; raises ServiceFailed where it does not give vectors."""
 
     url: str
 
-    def embed(self, texts: Sequence[str], kind: Literal["query", "passage"]) -> list[list[float]]:
-        """One vector a text; raises ServiceFailed where the sidecar does not give them."""
+    def model(self) -> str:
+        """The key of the model that embeds now."""
+        return self._embed(["which model"], "query").model
+
+    def documents(self, bodies: Sequence[Mapping[str, Any]]) -> list[Vector]:
+        """One vector a document."""
+        return self._embed(bodies, "passage").vectors
+
+    def query(self, text: str) -> Vector:
+        """The vector of a query."""
+        return self._embed([text], "query").vectors[0]
+
+    def _embed(self, texts: Sequence[str | Mapping[str, Any]], kind: str) -> _Answer:
         try:
             answer = requests.post(f"{self.url}/v1/embed", json={"texts": list(texts), "kind": kind}, timeout=_TIMEOUT_S)
-            answer.raise_for_status()
-            vectors = msgspec.json.decode(answer.content, type=_Answer).vectors
+            if not answer.ok:
+                raise ServiceFailed(f"no vectors from the sidecar at {self.url}: {answer.status_code} {answer.text[:500]}")
+            given = msgspec.json.decode(answer.content, type=_Answer)
         except (requests.RequestException, msgspec.MsgspecError) as error:
             raise ServiceFailed(f"no vectors from the sidecar at {self.url}: {error}") from error
-        if len(vectors) != len(texts) or not all(_is_sound(vector) for vector in vectors):
-            raise ServiceFailed(f"the sidecar at {self.url} answered {len(vectors)} vectors for {len(texts)} texts, or unsound ones")
-        return vectors
+        if len(given.vectors) != len(texts) or not all(_is_sound(vector) for vector in given.vectors):
+            raise ServiceFailed(f"the sidecar at {self.url} answered {len(given.vectors)} vectors for {len(texts)} texts, or unsound ones")
+        return given
 
 
-def passage_text(body: Mapping[str, Any]) -> str:
-    """What a document's vector is made of: its roles in reading order."""
-    texts = (field_text(body.get(role)) for role in _ROLES)
-    return " | ".join(text for text in texts if text)
-
-
-def _is_sound(vector: Sequence[float]) -> bool:
+def _is_sound(vector: Vector) -> bool:
     return len(vector) == DIMENSION and all(math.isfinite(number) for number in vector)

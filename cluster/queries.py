@@ -34,7 +34,7 @@ def client_body(shape: Shape, text: str, *, embedder: Embedder, size: int = 10) 
     """The body of a shape for a query's text; the embedder is asked only where the shape needs a vector."""
     if shape == "match":
         return match(text, size)
-    (vector,) = embedder.embed([text], "query")
+    vector = embedder.query(text)
     return knn(vector, size) if shape == "knn" else hybrid(text, vector, size)
 
 

@@ -1,15 +1,103 @@
-"""What a document's vector is made of."""
+"""Vectors from a sidecar: asked for with fields, never taken unsound."""
 
 from __future__ import annotations
 
-from cluster.embedding import passage_text
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+
+from cluster.embedding import DIMENSION, SidecarEmbedder
+from cluster.errors import ServiceFailed
+from cluster.ports import free_port
+
+VECTOR = [0.5] * DIMENSION
 
 
-def test_a_passage_is_the_roles_in_reading_order() -> None:
-    body = {"description": "Boils.", "brand": "Acme", "title": "Kettle", "category": ["Kitchen", "Kettles"], "price": 20}
+class Answering(ThreadingHTTPServer):
+    """Answers every request with one status and body, and keeps what it was asked."""
 
-    assert passage_text(body) == "Kettle | Acme | Kitchen, Kettles | Boils."
+    status = 200
+    body: Any = None
+    asked: Any = None
 
 
-def test_empty_fields_leave_no_separators() -> None:
-    assert passage_text({"title": "Kettle", "brand": "", "attributes": []}) == "Kettle"
+class _Handler(BaseHTTPRequestHandler):
+    server: Answering
+
+    def do_POST(self) -> None:
+        self.server.asked = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        body = json.dumps(self.server.body).encode()
+        self.send_response(self.server.status)
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Tests print nothing."""
+
+
+@pytest.fixture
+def server() -> Iterator[Answering]:
+    with Answering(("127.0.0.1", 0), _Handler) as answering:
+        thread = threading.Thread(target=answering.serve_forever)
+        thread.start()
+        yield answering
+        answering.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def embedder(server: Answering) -> SidecarEmbedder:
+    return SidecarEmbedder(f"http://127.0.0.1:{server.server_port}")
+
+
+def test_a_document_is_sent_by_its_fields(server: Answering, embedder: SidecarEmbedder) -> None:
+    server.body = {"vectors": [VECTOR], "model": "small:1"}
+
+    assert embedder.documents([{"title": "Kettle", "price": 20}]) == [VECTOR]
+    assert server.asked == {"texts": [{"title": "Kettle", "price": 20}], "kind": "passage"}
+
+
+def test_a_query_is_sent_as_text(server: Answering, embedder: SidecarEmbedder) -> None:
+    server.body = {"vectors": [VECTOR], "model": "small:1"}
+
+    assert embedder.query("kettle") == VECTOR
+    assert server.asked == {"texts": ["kettle"], "kind": "query"}
+
+
+def test_the_model_is_known_by_its_key(server: Answering, embedder: SidecarEmbedder) -> None:
+    server.body = {"vectors": [VECTOR], "model": "small:1"}
+
+    assert embedder.model() == "small:1"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param({"vectors": [], "model": "m"}, id="too few"),
+        pytest.param({"vectors": [VECTOR[1:]], "model": "m"}, id="another dimension"),
+        pytest.param({"vectors": [[float("nan"), *VECTOR[1:]]], "model": "m"}, id="not finite"),
+        pytest.param({"scores": [1.0]}, id="another shape"),
+    ],
+)
+def test_unsound_vectors_are_an_error(server: Answering, embedder: SidecarEmbedder, body: object) -> None:
+    server.body = body
+
+    with pytest.raises(ServiceFailed):
+        embedder.query("kettle")
+
+
+def test_the_sidecars_own_words_are_in_the_message(server: Answering, embedder: SidecarEmbedder) -> None:
+    server.status, server.body = 503, {"error": {"code": "not_ready", "message": "no embedder is loaded"}}
+
+    with pytest.raises(ServiceFailed, match="no embedder is loaded"):
+        embedder.query("kettle")
+
+
+def test_a_sidecar_that_is_not_there_is_an_error() -> None:
+    with pytest.raises(ServiceFailed, match="no vectors"):
+        SidecarEmbedder(f"http://127.0.0.1:{free_port()}").query("kettle")

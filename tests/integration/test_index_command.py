@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -32,10 +32,16 @@ class CountingEmbedder:
         self.calls = 0
         self._before = before
 
-    def embed(self, texts: Sequence[str], kind: Literal["query", "passage"]) -> list[list[float]]:  # noqa: ARG002 - the protocol's
+    def model(self) -> str:
+        return "counting"
+
+    def documents(self, bodies: Sequence[Mapping[str, Any]]) -> list[list[float]]:
         self.calls += 1
         self._before(self.calls)
-        return [[1.0] * DIMENSION for _ in texts]
+        return [[1.0] * DIMENSION for _ in bodies]
+
+    def query(self, text: str) -> list[float]:
+        raise NotImplementedError(f"indexing asks for no query's vector, but it did for {text}")
 
 
 @pytest.fixture
