@@ -8,7 +8,7 @@ Invariant: states are keyed by model and text, so that a changed document or mod
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from hashlib import blake2b
 
 import numpy as np
@@ -23,7 +23,7 @@ from sidecar.errors import ScoringFailed, Unprocessable
 from sidecar.ranker import Pair, pairs, some_tokens, tokenized, warm_up_batches
 from sidecar.scorer import Logits, finite
 from sidecar.states import DocumentStates
-from sidecar.store import DocumentStore
+from sidecar.store import DocumentStore, Item
 
 _WARM_UP_QUERY = 6
 # The query's own layers run once a batch: larger batches than a cross-encoder's share them among more documents.
@@ -117,13 +117,12 @@ class DecomposedRanker:
         found = self._states.get_many(keys)
         unknown = _unknown(found)
         if unknown and self._store is not None:
-            self._remember(found, keys, unknown, self._store.get_many([keys[position] for position in unknown]))
+            stored = self._store.get_many([keys[position] for position in unknown])
+            self._states.put_many((keys[at], states) for at, states in zip(unknown, stored, strict=True) if states is not None)
+            _complete(found, unknown, stored)
             unknown = _unknown(found)
-        if unknown:
-            fresh = self._encoded([candidates[position] for position in unknown], deadline)
-            self._remember(found, keys, unknown, fresh)
-            if self._store is not None:
-                self._store.put_soon([(keys[position], states) for position, states in zip(unknown, fresh, strict=True)])
+        wanted = {keys[position]: candidates[position] for position in unknown}
+        _complete(found, unknown, self._encoded(wanted, deadline, keep=self._keep))
         return [states for states in found if states is not None]
 
     def fill(self, candidates: Sequence[Candidate], deadline: float) -> int:
@@ -132,33 +131,41 @@ class DecomposedRanker:
             raise Unprocessable("there is no document store to fill: see the setting `store`")
         wanted = {self._state_key(candidate): candidate for candidate in candidates}
         known = self._store.known(list(wanted))
-        missing = [key for key, there in zip(wanted, known, strict=True) if not there]
-        fresh = self._encoded([wanted[key] for key in missing], deadline)
-        self._store.put_many(zip(missing, fresh, strict=True))
+        missing = {key: wanted[key] for key, there in zip(list(wanted), known, strict=True) if not there}
+        self._encoded(missing, deadline, keep=self._store.put_many)
         return len(missing)
+
+    def _keep(self, items: Sequence[Item]) -> None:
+        self._states.put_many(items)
+        if self._store is not None:
+            self._store.put_soon(items)
 
     def _state_key(self, candidate: Candidate) -> bytes:
         return self._key_digest + candidate.digest
 
-    def _remember(
-        self, found: list[DocumentStates | None], keys: Sequence[bytes], unknown: list[int], new: Sequence[DocumentStates | None]
-    ) -> None:
-        for position, states in zip(unknown, new, strict=True):
-            found[position] = states
-        self._states.put_many((keys[at], states) for at, states in zip(unknown, new, strict=True) if states is not None)
-
-    def _encoded(self, candidates: Sequence[Candidate], deadline: float) -> list[DocumentStates]:
+    def _encoded(
+        self, wanted: Mapping[bytes, Candidate], deadline: float, *, keep: Callable[[Sequence[Item]], None]
+    ) -> list[DocumentStates]:
+        """The states of documents never seen. Each batch is kept as soon as it is computed, though its request be late."""
+        if not wanted:
+            return []
         documents = tokenized(
-            candidates,
+            list(wanted.values()),
             self._encoder,
             self._tokens,
-            admit=lambda tokens: self._batcher.admit(self._document_key, tokens + len(candidates), deadline),
+            admit=lambda tokens: self._batcher.admit(self._document_key, tokens + len(wanted), deadline),
         )
+
+        def encode(batch: Sequence[tuple[bytes, DocumentTokens]]) -> list[DocumentStates]:
+            states = self._model.encode([document for _, document in batch])
+            keep([(key, each) for (key, _), each in zip(batch, states, strict=True)])
+            return states
+
         work = Work(
             model=self._document_key,
-            items=documents,
+            items=list(zip(wanted, documents, strict=True)),
             lengths=[len(document.ids) + 1 for document in documents],
-            run=self._model.encode,
+            run=encode,
             deadline=deadline,
         )
         return self._batcher.run(work)
@@ -177,3 +184,8 @@ class DecomposedRanker:
 
 def _unknown(found: Sequence[DocumentStates | None]) -> list[int]:
     return [position for position, states in enumerate(found) if states is None]
+
+
+def _complete(found: list[DocumentStates | None], unknown: Sequence[int], new: Sequence[DocumentStates | None]) -> None:
+    for position, states in zip(unknown, new, strict=True):
+        found[position] = states
