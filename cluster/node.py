@@ -71,7 +71,7 @@ class Node:
         """The node's process."""
         return Daemon(self.folder)
 
-    def up(self, plugin: Path | None, *, timeout_s: float = 120.0) -> NodeStatus:
+    def up(self, plugin: Path | None, *, timeout_s: float = 300.0) -> NodeStatus:
         """Have the node running with this zip of our plugin (None: without it) and return once it is ready."""
         installation = Installation(self.folder, release_of(self.version), find_jdk())
         known = self.daemon.running()

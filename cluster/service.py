@@ -51,7 +51,7 @@ class Service:
         """gunicorn's master process."""
         return Daemon((self.workspace or default_workspace()).service_folder(self.name))
 
-    def up(self, *, timeout_s: float = 60.0) -> ServiceStatus:
+    def up(self, *, timeout_s: float = 120.0) -> ServiceStatus:
         """Have the sidecar running from the code and models as they are now; returns once it is ready."""
         known = self.daemon.running()
         if known and (known.url != self.url or known.facts != self._facts()):
