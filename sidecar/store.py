@@ -26,6 +26,8 @@ _USE_S = 3600
 _SPARE = 1.3
 _SPARE_BYTES = 32 * 1024 * 1024
 _TOTAL = b"bytes"
+# Uses remembered in memory before they are written: a service that only reads writes them too.
+_MAX_TOUCHED = 10_000
 
 Item = tuple[bytes, DocumentStates]
 
@@ -71,8 +73,7 @@ class DocumentStore:
             self._metrics.store_damaged.inc(damaged)
             _log.warning("damaged records in the document store", count=damaged)
         if not self.read_only:
-            with self._lock:
-                self._touched.update(key for key, states in zip(keys, found, strict=True) if states is not None)
+            self._touch([key for key, states in zip(keys, found, strict=True) if states is not None])
         return found
 
     def put_many(self, items: Iterable[Item]) -> None:
@@ -115,6 +116,13 @@ class DocumentStore:
         if self._writer is not None:
             self._writer.close()
         self._environment.close()
+
+    def _touch(self, keys: Sequence[bytes]) -> None:
+        with self._lock:
+            self._touched.update(keys)
+            many = len(self._touched) >= _MAX_TOUCHED
+        if many:
+            self.put_soon([])
 
     def _total(self, transaction: lmdb.Transaction) -> int:
         return int(bytes(transaction.get(_TOTAL, b"0", db=self._facts)))
@@ -162,6 +170,7 @@ class _Writer:
         self._write = write
         self._waiting: list[Item] = []
         self._changed = threading.Condition()
+        self._asked = False
         self._closing = False
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
         self._thread.start()
@@ -169,23 +178,26 @@ class _Writer:
     def put(self, items: Sequence[Item]) -> None:
         with self._changed:
             self._waiting.extend(items[: self._MAX_WAITING - len(self._waiting)])
+            self._asked = True
             self._changed.notify()
 
     def close(self) -> None:
         with self._changed:
-            self._closing = True
+            self._closing = self._asked = True
             self._changed.notify()
         self._thread.join()
 
     def _run(self) -> None:
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._waiting or self._closing)
+                self._changed.wait_for(lambda: self._asked)
                 batch, self._waiting = self._waiting[: self._COMMIT], self._waiting[self._COMMIT :]
-            if not batch:
-                return
+                last = self._closing and not self._waiting
+                self._asked = bool(self._waiting) or self._closing
             try:
                 self._write(batch)
             except lmdb.Error:
                 # A full or failing disk must not end the thread: the service computes what it cannot keep.
                 _log.exception("states not written")
+            if last:
+                return

@@ -27,10 +27,13 @@ class DrainingWorker(ThreadWorker):  # type: ignore[misc] # gunicorn has no type
     _drain_until: float | None = None
     _linger_until: float | None = None
 
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - a signal handler
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """SIGTERM: begin the drain; the loop ends when it is over."""
-        if self._drain_until is None:
-            application: Flask = self.wsgi
+        application = getattr(self, "wsgi", None)
+        if not isinstance(application, Flask):
+            # Still loading: nothing is in flight.
+            super().handle_exit(sig, frame)
+        elif self._drain_until is None:
             application.extensions["engine"].drain()
             self._drain_until = time.monotonic() + application.extensions["drain_s"]
             self.method_queue.defer(lambda: None)

@@ -28,7 +28,7 @@ class Service:
     process: subprocess.Popen[bytes]
     log: Path
 
-    def wait_until(self, status: int, *, within_s: float = 15) -> None:
+    def wait_until(self, status: int, *, within_s: float = 60) -> None:
         """Until `/ready` answers with the status."""
         until = time.monotonic() + within_s
         while time.monotonic() < until:
@@ -61,7 +61,7 @@ def running(folder: Path, **settings: str) -> Iterator[Service]:
     finally:
         process.terminate()
         try:
-            process.wait(10)
+            process.wait(30)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()

@@ -81,6 +81,18 @@ def test_what_is_put_for_soon_is_there_after_the_close(open_store, tmp_path):
     assert same(open_store().get_many([key(1)])[0], some_states(1))
 
 
+def test_uses_are_kept_for_the_next_start(open_store, tmp_path):
+    clock = FakeClock()
+    store = DocumentStore(tmp_path / "store", max_bytes=2 * 4096, read_only=False, metrics=Metrics(), clock=clock)
+    store.put_many([(key(1), some_states(1)), (key(2), some_states(2))])
+    clock.now += 7200
+    store.get_many([key(1)])
+    store.close()
+    again = open_store(pages=2, clock=clock)
+    again.put_many([(key(3), some_states(3))])
+    assert again.known([key(1), key(2), key(3)]) == [True, False, True]
+
+
 def test_a_record_damaged_on_disk_is_unknown_counted_and_written_anew(open_store, tmp_path):
     store = DocumentStore(tmp_path / "store", max_bytes=10**7, read_only=False, metrics=Metrics())
     store.put_many([(key(1), some_states(1, length=600))])
