@@ -22,9 +22,12 @@ COMMANDS = {
     "index": ("scripts.index", "Index a catalogue behind an alias."),
     "pipelines": ("scripts.pipelines", "Switch re-ranking on and off for an index."),
     "search": ("scripts.search", "Show a query's page without and with re-ranking, side by side."),
+    "data": ("scripts.data", "Turn logs and judgments into training sets."),
     "distil": ("scripts.distil", "Make training sets without judgments: labels, generated lists, teachers."),
+    "pretrain": ("scripts.pretrain", "Adapt a base model to a catalogue's language."),
     "train": ("scripts.train", "Train the network that a run file describes."),
     "export": ("scripts.export", "Write a trained run as a model directory, gated on what int8 costs."),
+    "bench": ("scripts.bench", "Measure speed on this machine: peers, end to end, load, scale, training."),
 }
 
 

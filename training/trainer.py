@@ -116,6 +116,7 @@ def training_arguments(spec: TrainSpec, output: str, *, validating: bool, report
         max_grad_norm=spec.max_grad_norm,
         gradient_accumulation_steps=spec.accumulation,
         bf16=spec.bf16,
+        optim="adamw_torch_fused",
         # Without it transformers refuses bf16 where there is no accelerator, though the CPU has it.
         use_cpu=not torch.cuda.is_available(),
         seed=spec.seed,

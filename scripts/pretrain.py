@@ -1,0 +1,44 @@
+"""`rerank pretrain`: adapt a base to a catalogue's language before it learns to rank."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.option("--base", default="minilm", show_default=True, help="A known base, a directory or a hub id.")
+@click.option("--catalogue", "catalogues", multiple=True, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--preset", default=None, help="Columns of a known catalogue: esci, msrd, movielens, products.")
+@click.option("--role", "roles", multiple=True, metavar="ROLE=COLUMN[,COLUMN]", help="Where a role of the text template comes from.")
+@click.option("--id-column", default="id", show_default=True, help="The column of the document id.")
+@click.option("--epochs", default=1.0, show_default=True)
+@click.option("--new-words", default=0, show_default=True, help="Extend the vocabulary by this many of the catalogue's frequent words.")
+@click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="The run's folder.")
+def command(
+    *,
+    base: str,
+    catalogues: tuple[Path, ...],
+    preset: str | None,
+    roles: tuple[str, ...],
+    id_column: str,
+    epochs: float,
+    new_words: int,
+    out: Path,
+) -> None:
+    """Pre-train a base on the catalogue's text by masked words.
+
+    \b
+    Example: rerank pretrain --base minilm --catalogue products.jsonl --out runs/pretrain
+    """
+    from training.data.catalogue import catalogue_columns, read_catalogue  # noqa: PLC0415 - torch is slow to import
+    from training.pretrain import PretrainSettings, pretrain  # noqa: PLC0415
+
+    try:
+        catalogue, report = read_catalogue(catalogues, catalogue_columns(preset, roles, id_column))
+        click.echo(str(report), err=True)
+        loss = pretrain(base, catalogue.values(), out, PretrainSettings(epochs=epochs, new_words=new_words))
+    except (ValueError, FileNotFoundError) as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(f"mean loss {loss:.3f}; the base is in {out / 'model'}")

@@ -1,0 +1,113 @@
+"""Masked-language-model pre-training on a catalogue's own text, before any ranking (ListBERT, arXiv 2206.15198, section 3.1).
+
+The encoder keeps transformers' layout, so the result is a base like any other: `model.base: runs/pretrain/model`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch.utils.data import Dataset
+from transformers import (
+    AutoModelForMaskedLM,
+    DataCollatorForLanguageModeling,
+    PreTrainedTokenizerFast,
+    Trainer,
+    TrainingArguments,
+    set_seed,
+)
+from transformers.trainer_utils import get_last_checkpoint
+
+from sidecar.encoding import Fields, field_text
+from training.bases import base_directory
+from training.distil.queries import words_of
+
+_SPECIAL = {"unk_token": "[UNK]", "sep_token": "[SEP]", "pad_token": "[PAD]", "cls_token": "[CLS]", "mask_token": "[MASK]"}
+
+
+@dataclass(frozen=True, slots=True)
+class PretrainSettings:
+    """`new_words` extends the vocabulary by that many of the catalogue's most frequent words that are now split (0 = none)."""
+
+    epochs: float = 1.0
+    learning_rate: float = 5e-5
+    batch_size: int = 32
+    max_tokens: int = 128
+    masked: float = 0.15
+    new_words: int = 0
+    seed: int = 13
+    bf16: bool = True
+
+
+class _Texts(Dataset[dict[str, list[int]]]):
+    def __init__(self, texts: Sequence[str], tokenizer: Any, max_tokens: int) -> None:
+        self._ids = tokenizer(list(texts), truncation=True, max_length=max_tokens)["input_ids"]
+
+    def __len__(self) -> int:
+        return len(self._ids)
+
+    def __getitem__(self, index: int) -> dict[str, list[int]]:
+        return {"input_ids": self._ids[index]}
+
+
+def pretrain(base: str, documents: Iterable[Fields], output: Path, settings: PretrainSettings, *, report_to: str = "tensorboard") -> float:
+    """Pre-train and write `output/model`; returns the mean loss of the run. An interrupted run goes on from its last checkpoint."""
+    set_seed(settings.seed)
+    source = base_directory(base)
+    tokenizer = PreTrainedTokenizerFast(tokenizer_file=str(Path(source) / "tokenizer.json"), **_SPECIAL)
+    # The file may carry the truncation of its last use.
+    tokenizer.backend_tokenizer.no_truncation()
+    texts = [" ".join(filter(None, (field_text(value) for value in fields.values()))) for fields in documents]
+    model = AutoModelForMaskedLM.from_pretrained(source)
+    if settings.new_words:
+        extend_vocabulary(tokenizer, model, texts, settings.new_words)
+    trainer = Trainer(
+        model,
+        _arguments(settings, output, report_to),
+        train_dataset=_Texts(texts, tokenizer, settings.max_tokens),
+        data_collator=DataCollatorForLanguageModeling(tokenizer, mlm_probability=settings.masked),
+    )
+    result = trainer.train(resume_from_checkpoint=get_last_checkpoint(str(output)) if output.is_dir() else None)
+    # The encoder alone: the masked-word head has done its work.
+    model.base_model.save_pretrained(output / "model")
+    tokenizer.backend_tokenizer.save(str(output / "model" / "tokenizer.json"))
+    return float(result.training_loss)
+
+
+def extend_vocabulary(tokenizer: Any, model: Any, texts: Iterable[str], count: int) -> list[str]:
+    """Add the most frequent words that the tokenizer splits; each starts as the mean of its pieces' embeddings."""
+    frequent = Counter(word.lower() for text in texts for word in words_of(text) if word.isalpha() and len(word) > 3)
+    split = [
+        (word, ids) for word, _ in frequent.most_common(20 * count) if len(ids := tokenizer.encode(word, add_special_tokens=False)) > 1
+    ]
+    chosen = split[:count]
+    tokenizer.add_tokens([word for word, _ in chosen])
+    model.resize_token_embeddings(len(tokenizer))
+    table = model.get_input_embeddings().weight
+    with torch.no_grad():
+        for word, pieces in chosen:
+            table[tokenizer.convert_tokens_to_ids(word)] = table[pieces].mean(0)
+    return [word for word, _ in chosen]
+
+
+def _arguments(settings: PretrainSettings, output: Path, report_to: str) -> TrainingArguments:
+    return TrainingArguments(
+        output_dir=str(output),
+        num_train_epochs=settings.epochs,
+        learning_rate=settings.learning_rate,
+        per_device_train_batch_size=settings.batch_size,
+        warmup_ratio=0.06,
+        bf16=settings.bf16,
+        use_cpu=not torch.cuda.is_available(),
+        seed=settings.seed,
+        save_strategy="steps",
+        save_steps=500,
+        save_total_limit=2,
+        logging_steps=50,
+        report_to=report_to,
+    )
