@@ -33,16 +33,17 @@ def filled_shop(client: OpenSearch, stub_of_session: StubSidecar) -> Iterator[Op
 
 
 @pytest.fixture
-def shopper(filled_shop: OpenSearch) -> OpenSearch:
-    """The unchanged client of the shop's readers."""
-    return filled_shop
-
-
-@pytest.fixture
 def stub(stub_of_session: StubSidecar) -> StubSidecar:
     """The scripted sidecar, answering rightly until told otherwise."""
     stub_of_session.reset()
     return stub_of_session
+
+
+@pytest.fixture
+def shopper(filled_shop: OpenSearch, stub: StubSidecar) -> OpenSearch:
+    """The unchanged client of the shop's readers, before a sidecar that answers rightly."""
+    assert stub.url
+    return filled_shop
 
 
 @pytest.fixture

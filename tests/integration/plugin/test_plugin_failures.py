@@ -115,9 +115,7 @@ def test_sidecars_take_turns(shopper: OpenSearch, stub: StubSidecar, stored: Sto
         assert (len(stub.calls), len(second.calls)) == (3, 3)
 
 
-def test_a_sidecar_that_keeps_failing_is_left_alone_and_tried_again(
-    shopper: OpenSearch, stub: StubSidecar, stored: Store, counted: Counted
-) -> None:
+def test_a_sidecar_that_keeps_failing_is_left_alone_and_tried_again(shopper: OpenSearch, stored: Store, counted: Counted) -> None:
     with running_stub() as failing:
         pipeline = stored(shop.pipeline(failing.url, failures=3, open_ms=300))
         failing.behaviour = sidecar.refusing(500)
@@ -132,7 +130,7 @@ def test_a_sidecar_that_keeps_failing_is_left_alone_and_tried_again(
         assert circuit(shopper, failing.url) == "closed"
 
 
-def test_no_more_calls_than_allowed_are_under_way(shopper: OpenSearch, stub: StubSidecar, stored: Store, counted: Counted) -> None:
+def test_no_more_calls_than_allowed_are_under_way(shopper: OpenSearch, stored: Store, counted: Counted) -> None:
     with running_stub() as hanging:
         hanging.behaviour = sidecar.hang
         pipeline = stored(shop.pipeline(hanging.url, max_in_flight=2, deadline_ms=40))

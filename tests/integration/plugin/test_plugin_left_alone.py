@@ -31,19 +31,19 @@ def test_the_groups_of_a_collapsed_page_are_left_alone(shopper: OpenSearch, stub
     assert stub.calls == []
 
 
-def test_an_index_without_source_is_left_alone(shopper: OpenSearch, stub: StubSidecar, counted: Counted) -> None:
+def test_an_index_without_source_is_left_alone(shopper: OpenSearch, counted: Counted) -> None:
     body = {"query": shop.MATCH, "size": 3}
     assert search(shopper, body, index=shop.BARE) == first_pass(shopper, body, index=shop.BARE)
     assert counted() == {"searches": 1, "skipped.source_disabled": 1}
 
 
-def test_a_search_that_touches_an_index_without_source_is_left_alone(shopper: OpenSearch, stub: StubSidecar) -> None:
+def test_a_search_that_touches_an_index_without_source_is_left_alone(shopper: OpenSearch) -> None:
     index = f"{shop.INDEX},{shop.BARE}"
     body = {"query": shop.MATCH, "size": 30, "_source": False}
     assert search(shopper, body, index=index) == first_pass(shopper, body, index=index)
 
 
-def test_every_batch_of_a_scroll_is_left_alone(shopper: OpenSearch, stub: StubSidecar, counted: Counted) -> None:
+def test_every_batch_of_a_scroll_is_left_alone(shopper: OpenSearch, counted: Counted) -> None:
     body = {"query": shop.MATCH, "size": 25}
     first = shopper.search(index=shop.INDEX, body=body, params={"scroll": "1m"})
     second = shopper.scroll(scroll_id=first["_scroll_id"], params={"scroll": "1m"})
@@ -61,12 +61,12 @@ def test_creating_and_reading_a_point_in_time_is_left_alone(shopper: OpenSearch,
     assert stub.calls == []
 
 
-def test_a_count_is_left_alone(shopper: OpenSearch, stub: StubSidecar, counted: Counted) -> None:
+def test_a_count_is_left_alone(shopper: OpenSearch, counted: Counted) -> None:
     assert shopper.count(index=shop.INDEX, body={"query": shop.MATCH})["count"] == shop.PRODUCTS
     assert counted() == {"searches": 1, "skipped.size_0": 1}
 
 
-def test_update_by_query_changes_every_match_and_asks_nobody(shopper: OpenSearch, stub: StubSidecar, counted: Counted) -> None:
+def test_update_by_query_changes_every_match_and_asks_nobody(shopper: OpenSearch, counted: Counted) -> None:
     script = {"source": "ctx._source.group = ctx._source.group", "lang": "painless"}
     done = shopper.update_by_query(index=shop.OTHER, body={"query": shop.MATCH, "script": script}, params={"refresh": "true"})
     assert (done["total"], done["updated"]) == (5, 5)
@@ -74,9 +74,7 @@ def test_update_by_query_changes_every_match_and_asks_nobody(shopper: OpenSearch
 
 
 @pytest.mark.parametrize("max_docs", [3, 45])
-def test_delete_by_query_deletes_what_it_would_have_deleted(
-    shopper: OpenSearch, stub: StubSidecar, counted: Counted, max_docs: int
-) -> None:
+def test_delete_by_query_deletes_what_it_would_have_deleted(shopper: OpenSearch, counted: Counted, max_docs: int) -> None:
     with_pipeline, without = "deleting-with", "deleting-without"
     for index in (with_pipeline, without):
         copy_of_shop(shopper, index)
@@ -92,7 +90,7 @@ def test_delete_by_query_deletes_what_it_would_have_deleted(
 
 
 @pytest.mark.parametrize("max_docs", [3, 45])
-def test_reindex_copies_the_best_hits_of_the_first_pass(shopper: OpenSearch, stub: StubSidecar, counted: Counted, max_docs: int) -> None:
+def test_reindex_copies_the_best_hits_of_the_first_pass(shopper: OpenSearch, counted: Counted, max_docs: int) -> None:
     body = {"max_docs": max_docs, "source": {"index": shop.INDEX, "query": shop.MATCH}, "dest": {"index": "reindexed"}}
     assert shopper.reindex(body=body, params={"refresh": "true"})["created"] == max_docs
     assert counted() == {"searches": 1, "skipped.scroll": 1}
@@ -101,7 +99,7 @@ def test_reindex_copies_the_best_hits_of_the_first_pass(shopper: OpenSearch, stu
     assert len(copied) == max_docs
 
 
-def test_a_search_on_no_existing_index_fails_as_it_would_anyway(shopper: OpenSearch, stub: StubSidecar) -> None:
+def test_a_search_on_no_existing_index_fails_as_it_would_anyway(shopper: OpenSearch) -> None:
     answer = shopper.search(
         index="nothing-*", body={"query": shop.MATCH}, params={"search_pipeline": shop.PIPELINE, "allow_no_indices": "true"}
     )

@@ -13,20 +13,20 @@ REQUESTS = shop.READER_REQUESTS | shop.KNN_REQUESTS
 
 
 @pytest.mark.parametrize("name", REQUESTS)
-def test_a_page_is_the_slice_of_the_re_ranked_window_and_keeps_everything_else(shopper: OpenSearch, stub: StubSidecar, name: str) -> None:
+def test_a_page_is_the_slice_of_the_re_ranked_window_and_keeps_everything_else(shopper: OpenSearch, name: str) -> None:
     body = REQUESTS[name]
     page = search(shopper, body)
     assert without_tail_scores(page, body) == without_tail_scores(upside_down(shopper, body), body)
 
 
-def test_five_pages_show_the_window_once_without_overlap_or_gap(shopper: OpenSearch, stub: StubSidecar) -> None:
+def test_five_pages_show_the_window_once_without_overlap_or_gap(shopper: OpenSearch) -> None:
     pages = [ids(search(shopper, {"query": shop.MATCH, "from": 7 * number, "size": 7})) for number in range(5)]
     shown = [identity for page in pages for identity in page]
     found = ids(first_pass(shopper, {"query": shop.MATCH, "size": 35}))
     assert shown == found[: shop.WINDOW][::-1] + found[shop.WINDOW :]
 
 
-def test_scores_fall_also_where_a_page_leaves_the_window(shopper: OpenSearch, stub: StubSidecar) -> None:
+def test_scores_fall_also_where_a_page_leaves_the_window(shopper: OpenSearch) -> None:
     shown = scores(search(shopper, {"query": shop.MATCH, "from": 15, "size": 20}))
     assert shown == sorted(shown, reverse=True)
 
@@ -37,12 +37,12 @@ def test_took_includes_the_re_ranking(shopper: OpenSearch, stub: StubSidecar) ->
     assert page["took"] >= shop.IN_HASTE["ext"]["sidecar_rerank"]["deadline_ms"] - 1
 
 
-def test_phase_took_is_kept(shopper: OpenSearch, stub: StubSidecar) -> None:
+def test_phase_took_is_kept(shopper: OpenSearch) -> None:
     page = shopper.search(index=shop.INDEX, body={"query": shop.MATCH}, params={"phase_took": "true"})
     assert set(page["phase_took"]) >= {"query", "fetch"}
 
 
-def test_profile_results_are_kept(shopper: OpenSearch, stub: StubSidecar) -> None:
+def test_profile_results_are_kept(shopper: OpenSearch) -> None:
     page = shopper.search(index=shop.INDEX, body={"query": shop.MATCH, "profile": True})
     assert len(page["profile"]["shards"]) == 2
     assert ids(page) == ids(upside_down(shopper, {"query": shop.MATCH}))
@@ -55,14 +55,14 @@ def test_a_page_over_several_indices_is_re_ranked(shopper: OpenSearch, stub: Stu
     assert {hit["index"] for hit in stub.calls[0]["hits"]} == {shop.INDEX, shop.OTHER}
 
 
-def test_every_search_of_an_msearch_is_re_ranked(shopper: OpenSearch, stub: StubSidecar) -> None:
+def test_every_search_of_an_msearch_is_re_ranked(shopper: OpenSearch) -> None:
     bodies = [{"query": shop.MATCH, "size": size} for size in range(1, 13)]
     lines = [line for body in bodies for line in ({"index": shop.INDEX}, body)]
     responses = shopper.msearch(body=lines)["responses"]
     assert [ids(page) for page in responses] == [ids(upside_down(shopper, body)) for body in bodies]
 
 
-def test_collapsed_searches_do_not_switch_off_their_neighbours(shopper: OpenSearch, stub: StubSidecar) -> None:
+def test_collapsed_searches_do_not_switch_off_their_neighbours(shopper: OpenSearch) -> None:
     collapsing, _ = shop.LEFT_ALONE["collapse with inner hits"]
     bodies = [collapsing, {"query": shop.MATCH}] * 6
     lines = [line for body in bodies for line in ({"index": shop.INDEX}, body)]
@@ -71,13 +71,13 @@ def test_collapsed_searches_do_not_switch_off_their_neighbours(shopper: OpenSear
     assert [ids(page) for page in responses] == wanted
 
 
-def test_a_search_template_is_re_ranked(shopper: OpenSearch, stub: StubSidecar) -> None:
+def test_a_search_template_is_re_ranked(shopper: OpenSearch) -> None:
     template = {"source": {"query": {"match": {"name": "{{words}}"}}, "size": "{{size}}"}, "params": {"words": "red shoe", "size": 4}}
     page = shopper.search_template(index=shop.INDEX, body=template)
     assert ids(page) == ids(upside_down(shopper, {"query": shop.MATCH, "size": 4}))
 
 
-def test_rank_eval_measures_what_readers_see(shopper: OpenSearch, stub: StubSidecar) -> None:
+def test_rank_eval_measures_what_readers_see(shopper: OpenSearch) -> None:
     best = ids(upside_down(shopper, {"query": shop.MATCH}))[0]
     rated = {"id": "q", "request": {"query": shop.MATCH}, "ratings": [{"_index": shop.INDEX, "_id": best, "rating": 1}]}
     body = {"requests": [rated], "metric": {"mean_reciprocal_rank": {"k": 10, "relevant_rating_threshold": 1}}}

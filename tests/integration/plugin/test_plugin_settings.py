@@ -109,7 +109,7 @@ def test_a_pipeline_in_the_body_cannot_make_the_node_call_elsewhere(shopper: Ope
 
 
 @pytest.mark.parametrize("value", ["off", "OFF"])
-def test_the_header_switches_re_ranking_off(shopper: OpenSearch, stub: StubSidecar, counted: Counted, value: str) -> None:
+def test_the_header_switches_re_ranking_off(shopper: OpenSearch, counted: Counted, value: str) -> None:
     page = shopper.search(index=shop.INDEX, body=QUERY, headers={"X-Rerank": value})
     assert ids(page) == ids(first_pass(shopper, QUERY))
     assert counted() == {"searches": 1, "skipped.off": 1}
@@ -143,7 +143,7 @@ def test_a_request_can_switch_itself_off(shopper: OpenSearch, stub: StubSidecar)
     assert stub.calls == []
 
 
-def test_a_query_text_of_its_own_re_ranks_a_search_without_any(shopper: OpenSearch, stub: StubSidecar) -> None:
+def test_a_query_text_of_its_own_re_ranks_a_search_without_any(shopper: OpenSearch) -> None:
     body = {"query": {"match_all": {}}, "ext": {"sidecar_rerank": {"query": "something soft"}}}
     assert ids(search(shopper, body)) == ids(upside_down(shopper, body))
 
@@ -192,7 +192,7 @@ def test_an_annotated_page_says_what_happened(shopper: OpenSearch, stub: StubSid
     assert annotation(shopper, pipeline, sorted_by_price) == {"applied": False, "reason": "sort", "window": 0}
 
 
-def test_pages_carry_no_annotation_by_default(shopper: OpenSearch, stub: StubSidecar) -> None:
+def test_pages_carry_no_annotation_by_default(shopper: OpenSearch) -> None:
     assert "ext" not in search(shopper, QUERY)
 
 
@@ -206,7 +206,7 @@ def test_an_annotated_page_that_was_left_alone_is_otherwise_the_same(
     assert page == first_pass(shopper, body)
 
 
-def test_a_verbose_pipeline_shows_both_processors(shopper: OpenSearch, stub: StubSidecar) -> None:
+def test_a_verbose_pipeline_shows_both_processors(shopper: OpenSearch) -> None:
     page = shopper.search(index=shop.INDEX, body={**QUERY, "verbose_pipeline": True})
     assert [entry["processor_name"] for entry in page["processor_results"]] == ["rerank_window", "sidecar_rerank"]
     assert ids(page) == ids(upside_down(shopper, QUERY))
@@ -220,7 +220,7 @@ def test_an_index_with_a_small_result_window_limits_ours(shopper: OpenSearch, st
     assert len(page["hits"]["hits"]) == 10
 
 
-def test_the_statistics_count_searches_answers_and_times(shopper: OpenSearch, stub: StubSidecar, counted: Counted) -> None:
+def test_the_statistics_count_searches_answers_and_times(shopper: OpenSearch, counted: Counted) -> None:
     before = node_statistics(shopper)
     search(shopper, QUERY)
     after = node_statistics(shopper)

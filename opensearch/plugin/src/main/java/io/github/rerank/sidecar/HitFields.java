@@ -19,14 +19,19 @@ import org.opensearch.core.xcontent.XContentParser;
  */
 final class HitFields {
     private final Node root = new Node();
+    private final List<String> roles;
     private final int maxChars;
 
     HitFields(Map<String, String> fields, int maxChars) {
+        this.roles = List.copyOf(fields.keySet());
         this.maxChars = maxChars;
         fields.forEach((role, path) -> root.grow(path).roles.add(role));
     }
 
-    /** Role to text, number, or list of texts; empty roles are left out. */
+    /**
+     * Role to text, number, or list of texts; empty roles are left out. The order is that of the settings, not of the document:
+     * the sidecar recognises documents by these bytes, and a filtered source has its fields in another order.
+     */
     Map<String, Object> read(BytesReference source) throws IOException {
         Reading reading = new Reading();
         try (XContentParser parser = parser(source)) {
@@ -108,7 +113,7 @@ final class HitFields {
 
     /** The values of one hit, by role, each role under its own budget of characters. */
     private final class Reading {
-        private final Map<String, Values> byRole = new LinkedHashMap<>();
+        private final Map<String, Values> byRole = new HashMap<>();
 
         void add(List<String> roles, String text, Number number) {
             String words = text.strip();
@@ -119,7 +124,12 @@ final class HitFields {
 
         Map<String, Object> fields() {
             Map<String, Object> fields = new LinkedHashMap<>();
-            byRole.forEach((role, values) -> fields.put(role, values.shape()));
+            for (String role : roles) {
+                Values values = byRole.get(role);
+                if (values != null) {
+                    fields.put(role, values.shape());
+                }
+            }
             return fields;
         }
     }

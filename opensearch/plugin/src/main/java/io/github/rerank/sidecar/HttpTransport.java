@@ -69,8 +69,9 @@ final class HttpTransport implements Transport {
 
         @Override
         public boolean cancel(boolean mayInterrupt) {
+            boolean cancelled = super.cancel(mayInterrupt);
             sent.cancel(true);
-            return super.cancel(mayInterrupt);
+            return cancelled;
         }
     }
 

@@ -20,7 +20,7 @@ import org.opensearch.index.query.QueryBuilder;
 final class QueryText {
     private static final String QUERY_SYNTAX = "[\"()\\[\\]{}|~*^/\\\\]+|(?<=\\s|^)[+](?=\\S)";
     private static final String NEGATED = "(?<=\\s|^)(?:-|!|NOT\\s+)(?:\"[^\"]*\"|\\([^)]*\\)|\\S+)";
-    private static final String FIELD_PREFIX = "(?<=\\s|^|\\()[\\w.*]+:(?=\\S)";
+    private static final String FIELD_PREFIX = "(?<=[\\s(+]|^)[\\w.*]+:(?=\\S)";
     private static final String BOOST_OR_SLOP = "(?<=\\S)[~^]\\d*(?:\\.\\d+)?(?=\\s|\\)|$)";
     private static final String OPERATORS = "\\b(?:AND|OR|NOT|TO)\\b|&&|\\|\\|";
 
@@ -106,7 +106,7 @@ final class QueryText {
     private static Object plain(Object query) {
         if (query instanceof String text) {
             return text.replaceAll(NEGATED, " ")
-                .replaceAll(FIELD_PREFIX, " ")
+                .replaceAll(FIELD_PREFIX, "")
                 .replaceAll(BOOST_OR_SLOP, " ")
                 .replaceAll(OPERATORS, " ")
                 .replaceAll(QUERY_SYNTAX, " ");

@@ -20,7 +20,8 @@ record Ranking(int[] order, float[] scores) {
         int[] order = new int[scores.length];
         Integer[] positions = new Integer[scores.length];
         Arrays.setAll(positions, i -> i);
-        Arrays.sort(positions, Comparator.comparingDouble(i -> -(double) scores[i]));
+        // Subtracting, not negating: a zero of either sign has to tie with the other.
+        Arrays.sort(positions, Comparator.comparingDouble(i -> 0.0 - scores[i]));
         Arrays.setAll(order, i -> positions[i]);
         return new Ranking(order, scores);
     }

@@ -4,7 +4,6 @@ import java.io.IOException;
 import java.util.Arrays;
 import java.util.Collection;
 import java.util.LinkedHashSet;
-import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import org.opensearch.common.regex.Regex;
@@ -61,7 +60,7 @@ record SourceView(FetchSourceContext client, FetchSourceContext fetched) {
         }
         String[] includes = withPaths(client.includes(), paths);
         String[] excludes = withoutThoseHiding(paths, client.excludes());
-        boolean enough = includes.length == client.includes().length && excludes.length == client.excludes().length;
+        boolean enough = includes == client.includes() && excludes.length == client.excludes().length;
         return enough ? null : new FetchSourceContext(true, includes, excludes);
     }
 
@@ -69,9 +68,8 @@ record SourceView(FetchSourceContext client, FetchSourceContext fetched) {
         if (includes.length == 0) {
             return includes;
         }
-        Set<String> union = new LinkedHashSet<>(List.of(includes));
-        union.addAll(paths);
-        return union.size() == Set.of(includes).size() ? includes : union.toArray(String[]::new);
+        Set<String> union = new LinkedHashSet<>(Arrays.asList(includes));
+        return union.addAll(paths) ? union.toArray(String[]::new) : includes;
     }
 
     private static String[] withoutThoseHiding(Collection<String> paths, String[] excludes) {

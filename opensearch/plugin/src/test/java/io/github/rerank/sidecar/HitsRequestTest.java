@@ -1,0 +1,56 @@
+package io.github.rerank.sidecar;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.IOException;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.junit.jupiter.api.Test;
+import org.opensearch.search.SearchHit;
+import org.opensearch.search.builder.SearchSourceBuilder;
+
+class HitsRequestTest {
+    private static HitsRequest request(Map<String, Object> example, SearchHit[] hits) throws IOException {
+        Map<String, String> fields = new LinkedHashMap<>();
+        Contract.object(example, "fields").forEach((role, path) -> fields.put(role, (String) path));
+        SourceView view = SourceView.of(new SearchSourceBuilder(), fields.values());
+        Ticket.Widened ticket = new Ticket.Widened(
+            (String) example.get("query"),
+            new Page(0, 10),
+            hits.length,
+            view,
+            fields,
+            (int) example.get("max_field_chars"),
+            null,
+            null,
+            (String) example.get("user"),
+            false
+        );
+        return HitsRequest.of(ticket, (String) example.get("profile"), hits, hits.length);
+    }
+
+    @Test
+    void theBodyIsWhatTheContractSays() throws IOException {
+        Map<String, Object> example = Contract.read("hits_request.json");
+        SearchHit[] hits = Contract.list(example, "hits").stream().map(Hits::of).toArray(SearchHit[]::new);
+        HitsRequest request = request(example, hits);
+        assertEquals(Contract.object(example, "request"), Contract.parsed(request.body((int) example.get("deadline_ms"))));
+        assertTrue(request.hasFields());
+    }
+
+    @Test
+    void aSecondAttemptIsGivenLessTime() throws IOException {
+        HitsRequest request = request(Contract.read("hits_request.json"), new SearchHit[0]);
+        assertEquals(7, Contract.parsed(request.body(7)).get("deadline_ms"));
+        assertEquals(1, Contract.parsed(request.body(0)).get("deadline_ms"));
+    }
+
+    @Test
+    void hitsWithoutAnyTextAreNotWorthASearch() throws IOException {
+        List<SearchHit> hits = List.of(Hits.of("a", 1, Map.of("other", "x")), Hits.of("b", 1, null));
+        assertFalse(request(Contract.read("hits_request.json"), hits.toArray(SearchHit[]::new)).hasFields());
+    }
+}

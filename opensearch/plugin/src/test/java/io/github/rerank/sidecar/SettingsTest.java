@@ -1,0 +1,81 @@
+package io.github.rerank.sidecar;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNull;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.net.URI;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.opensearch.OpenSearchException;
+import org.opensearch.core.rest.RestStatus;
+
+/** What the settings mean; the values that are refused are tried on a real node. */
+class SettingsTest {
+    private static CallSettings call(Map<String, Object> settings) {
+        Map<String, Object> left = new HashMap<>(settings);
+        CallSettings read = CallSettings.read(new Config(RerankProcessor.TYPE, null, left));
+        assertTrue(left.isEmpty());
+        return read;
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "http://sidecar:8080,http://sidecar:8080/v1/hits",
+        "http://sidecar:8080/,http://sidecar:8080/v1/hits",
+        "HTTPS://sidecar/rerank//,HTTPS://sidecar/rerank/v1/hits",
+        "http://sidecar:8080/v1/hits,http://sidecar:8080/v1/hits",
+        "http://[::1]:8080,http://[::1]:8080/v1/hits" })
+    void aUrlIsTheBaseAddress(String url, String address) {
+        assertEquals(List.of(URI.create(address)), call(Map.of("url", url)).urls());
+    }
+
+    @Test
+    void defaultsAreUsable() {
+        CallSettings settings = call(Map.of("url", List.of("http://a", "http://b", "http://a/")));
+        assertEquals(2, settings.urls().size());
+        assertEquals(200, settings.deadlineMs());
+        assertEquals(0, settings.blend());
+        assertFalse(settings.annotate());
+        assertNull(settings.profile());
+    }
+
+    @Test
+    void theWindowKeepsTheOrderOfItsRoles() {
+        Map<String, Object> fields = new java.util.LinkedHashMap<>();
+        fields.put("title", "z");
+        fields.put("brand", "a");
+        Map<String, Object> settings = new HashMap<>(Map.of("fields", fields));
+        WindowSettings read = WindowSettings.read(new Config(WindowProcessor.TYPE, null, settings));
+        assertEquals(List.of("title", "brand"), List.copyOf(read.fields().keySet()));
+        assertEquals(100, read.window());
+    }
+
+    @Test
+    void aComplaintIsABadRequestThatNamesTheKey() {
+        OpenSearchException complaint = assertThrows(OpenSearchException.class, () -> call(Map.of("url", "http://a", "blend", 2)));
+        assertEquals(RestStatus.BAD_REQUEST, complaint.status());
+        assertTrue(complaint.getMessage().contains("[blend]"));
+    }
+
+    @Test
+    void onlyAPairOfProcessorsIsAPipeline() {
+        Map<String, Object> window = Map.of("rerank_window", Map.of());
+        Map<String, Object> rerank = Map.of("sidecar_rerank", Map.of());
+        PipelinePairFilter.check(Map.of());
+        PipelinePairFilter.check(Map.of("request_processors", List.of(window), "response_processors", List.of(rerank)));
+        refused(Map.of("request_processors", List.of(window)));
+        refused(Map.of("response_processors", List.of(rerank)));
+        refused(Map.of("request_processors", List.of(window, window), "response_processors", List.of(rerank, rerank)));
+    }
+
+    private static void refused(Map<String, Object> pipeline) {
+        assertThrows(OpenSearchException.class, () -> PipelinePairFilter.check(pipeline));
+    }
+}

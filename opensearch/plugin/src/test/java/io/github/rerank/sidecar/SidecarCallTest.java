@@ -1,0 +1,288 @@
+package io.github.rerank.sidecar;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.IOException;
+import java.net.ConnectException;
+import java.net.URI;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.Test;
+
+class SidecarCallTest {
+    private static final int DEADLINE_MS = 200;
+    private final RerankStats stats = new RerankStats();
+    private final FakeTimer timer = new FakeTimer();
+    private final Outcome outcome = new Outcome();
+    private boolean shortened;
+
+    private SidecarCall call(FakeSidecar... sidecars) {
+        SidecarCall.Tools tools = new SidecarCall.Tools(Runnable::run, timer, () -> timer.nanos, stats);
+        SidecarCall.Limits limits = new SidecarCall.Limits(TimeUnit.MILLISECONDS.toNanos(DEADLINE_MS), !shortened, 2, 3, 1000);
+        List<Endpoint> order = Arrays.stream(sidecars).map(each -> each.endpoint).toList();
+        return new SidecarCall(tools, limits, order, ms -> Long.toString(ms).getBytes(StandardCharsets.UTF_8), 2, "id", outcome);
+    }
+
+    @Test
+    void aRightAnswerIsHandedOnAndTheDeadlineTakenBack() {
+        FakeSidecar sidecar = new FakeSidecar();
+        call(sidecar).start();
+        sidecar.answer("{\"scores\":[1,2]}");
+        assertArrayEquals(new float[] { 1, 2 }, outcome.answer.scores());
+        assertEquals(0, timer.pending());
+        assertEquals(0, sidecar.endpoint.inFlight());
+        assertEquals(0, stats.inFlight.sum());
+    }
+
+    @Test
+    void atTheDeadlineItEndsWhateverTheClientDoes() {
+        FakeSidecar sidecar = new FakeSidecar();
+        call(sidecar).start();
+        timer.advance(DEADLINE_MS);
+        assertEquals(List.of(Failure.DEADLINE), outcome.failures);
+        assertEquals(1, sidecar.endpoint.breaker().failuresInARow());
+        assertEquals(1, sidecar.endpoint.inFlight());
+    }
+
+    @Test
+    void anExchangeThatOutlivesTheDeadlineIsGivenUp() {
+        FakeSidecar sidecar = new FakeSidecar();
+        call(sidecar).start();
+        timer.advance(DEADLINE_MS);
+        timer.advance(SidecarCall.LATE_MS);
+        assertTrue(sidecar.exchange().isCancelled());
+        assertEquals(0, sidecar.endpoint.inFlight());
+        assertEquals(0, stats.late.sum());
+    }
+
+    @Test
+    void aLateAnswerIsCountedAndNothingElse() {
+        FakeSidecar sidecar = new FakeSidecar();
+        call(sidecar).start();
+        timer.advance(DEADLINE_MS);
+        sidecar.answer("{\"scores\":[1,2]}");
+        assertEquals(1, stats.late.sum());
+        assertEquals(1, outcome.notifications());
+        assertEquals(1, sidecar.endpoint.breaker().failuresInARow());
+    }
+
+    @Test
+    void aDeadlineShorterThanThePipelinesDoesNotBlameTheSidecar() {
+        shortened = true;
+        FakeSidecar sidecar = new FakeSidecar();
+        call(sidecar).start();
+        timer.advance(DEADLINE_MS);
+        assertEquals(0, sidecar.endpoint.breaker().failuresInARow());
+    }
+
+    @Test
+    void theNextSidecarIsAskedWithTheTimeThatIsLeft() {
+        FakeSidecar first = new FakeSidecar();
+        FakeSidecar second = new FakeSidecar();
+        call(first, second).start();
+        timer.advance(50);
+        first.status(500);
+        second.answer("{\"scores\":[1,2]}");
+        assertEquals(List.of("200"), first.bodies);
+        assertEquals(List.of("150"), second.bodies);
+        assertArrayEquals(new float[] { 1, 2 }, outcome.answer.scores());
+    }
+
+    @Test
+    void theLastFailureIsTheReason() {
+        FakeSidecar first = new FakeSidecar();
+        FakeSidecar second = new FakeSidecar();
+        call(first, second).start();
+        first.fail(new ConnectException("refused"));
+        second.answer("{\"scores\":[1]}");
+        assertEquals(List.of(Failure.WRONG_COUNT), outcome.failures);
+    }
+
+    @Test
+    void aRefusedRequestIsNotTakenElsewhere() {
+        FakeSidecar first = new FakeSidecar();
+        FakeSidecar second = new FakeSidecar();
+        call(first, second).start();
+        first.status(422);
+        assertEquals(List.of(Failure.REJECTED), outcome.failures);
+        assertEquals(List.of(), second.bodies);
+        assertEquals(0, first.endpoint.breaker().failuresInARow());
+    }
+
+    @Test
+    void aConnectionThatBreaksIsTriedOnceMore() {
+        FakeSidecar sidecar = new FakeSidecar();
+        call(sidecar).start();
+        sidecar.fail(new IOException("HTTP/1.1 header parser received no bytes"));
+        sidecar.answer("{\"scores\":[1,2]}");
+        assertEquals(2, sidecar.bodies.size());
+        assertArrayEquals(new float[] { 1, 2 }, outcome.answer.scores());
+        assertEquals(0, sidecar.endpoint.inFlight());
+    }
+
+    @Test
+    void aConnectionThatBreaksTwiceIsAFailure() {
+        FakeSidecar sidecar = new FakeSidecar();
+        call(sidecar).start();
+        sidecar.fail(new IOException("reset"));
+        sidecar.fail(new IOException("reset"));
+        assertEquals(List.of(Failure.UNREACHABLE), outcome.failures);
+        assertEquals(1, sidecar.endpoint.breaker().failuresInARow());
+    }
+
+    @Test
+    void anAnswerTooLongIsNotAskedForAgain() {
+        FakeSidecar sidecar = new FakeSidecar();
+        call(sidecar).start();
+        sidecar.fail(new OversizedAnswerException());
+        assertEquals(List.of(Failure.GARBAGE), outcome.failures);
+        assertEquals(1, sidecar.bodies.size());
+    }
+
+    @Test
+    void aTransportThatThrowsIsAFailure() {
+        FakeSidecar sidecar = new FakeSidecar();
+        sidecar.throwing = true;
+        call(sidecar).start();
+        assertEquals(List.of(Failure.UNREACHABLE), outcome.failures);
+        assertEquals(0, sidecar.endpoint.inFlight());
+    }
+
+    @Test
+    void noMoreCallsThanAllowedAreUnderWay() {
+        FakeSidecar sidecar = new FakeSidecar();
+        call(sidecar).start();
+        call(sidecar).start();
+        call(sidecar).start();
+        assertEquals(List.of(Failure.BUSY), outcome.failures);
+        assertEquals(2, sidecar.bodies.size());
+        assertEquals(2, sidecar.endpoint.inFlight());
+    }
+
+    @Test
+    void anOpenCircuitIsNotAsked() {
+        FakeSidecar sidecar = new FakeSidecar();
+        for (int i = 0; i < 3; i++) {
+            call(sidecar).start();
+            sidecar.status(500);
+        }
+        call(sidecar).start();
+        assertEquals(3, sidecar.bodies.size());
+        assertEquals(Failure.CIRCUIT_OPEN, outcome.failures.get(3));
+        assertEquals(0, sidecar.endpoint.inFlight());
+    }
+
+    @Test
+    void theOtherSidecarIsAskedWhereOneIsLeftAlone() {
+        FakeSidecar broken = new FakeSidecar();
+        broken.endpoint.breaker().failed(0, 1, 1000);
+        FakeSidecar sidecar = new FakeSidecar();
+        call(broken, sidecar).start();
+        sidecar.answer("{\"scores\":[1,2]}");
+        assertEquals(1, outcome.notifications());
+        assertEquals(List.of(), broken.bodies);
+    }
+
+    @Test
+    void itNeverAsksAnotherSidecarAfterTheDeadline() {
+        FakeSidecar first = new FakeSidecar();
+        FakeSidecar second = new FakeSidecar();
+        call(first, second).start();
+        timer.advance(DEADLINE_MS);
+        first.fail(new ConnectException("refused"));
+        assertEquals(List.of(), second.bodies);
+        assertEquals(1, outcome.notifications());
+    }
+
+    private static final class Outcome implements SidecarCall.Listener {
+        private final List<Failure> failures = new ArrayList<>();
+        private HitsAnswer answer;
+        private int answers;
+
+        @Override
+        public void answered(HitsAnswer answer) {
+            this.answer = answer;
+            answers++;
+        }
+
+        @Override
+        public void failed(Failure failure) {
+            failures.add(failure);
+        }
+
+        int notifications() {
+            return answers + failures.size();
+        }
+    }
+
+    /** A sidecar whose answers the test gives. */
+    private static final class FakeSidecar implements Transport {
+        private final Endpoint endpoint = new Endpoint(URI.create("http://sidecar/v1/hits"), this);
+        private final List<String> bodies = new ArrayList<>();
+        private final List<CompletableFuture<Reply>> exchanges = new ArrayList<>();
+        private boolean throwing;
+
+        @Override
+        public CompletableFuture<Reply> post(URI uri, byte[] body, String requestId) {
+            if (throwing) {
+                throw new IllegalArgumentException("not sendable");
+            }
+            bodies.add(new String(body, StandardCharsets.UTF_8));
+            exchanges.add(new CompletableFuture<>());
+            return exchange();
+        }
+
+        @Override
+        public void close() {}
+
+        CompletableFuture<Reply> exchange() {
+            return exchanges.get(exchanges.size() - 1);
+        }
+
+        void answer(String json) {
+            exchange().complete(new Reply(200, json.getBytes(StandardCharsets.UTF_8)));
+        }
+
+        void status(int status) {
+            exchange().complete(new Reply(status, new byte[0]));
+        }
+
+        void fail(Exception error) {
+            exchange().completeExceptionally(error);
+        }
+    }
+
+    /** Time passes when the test says so. */
+    private static final class FakeTimer implements SidecarCall.Timer {
+        private final List<Entry> entries = new ArrayList<>();
+        private long nanos;
+
+        private record Entry(long at, Runnable task) {}
+
+        @Override
+        public Runnable after(long ms, Runnable task) {
+            Entry entry = new Entry(nanos + TimeUnit.MILLISECONDS.toNanos(ms), task);
+            entries.add(entry);
+            return () -> entries.remove(entry);
+        }
+
+        void advance(long ms) {
+            nanos += TimeUnit.MILLISECONDS.toNanos(ms);
+            for (Entry entry : List.copyOf(entries)) {
+                if (entry.at <= nanos && entries.remove(entry)) {
+                    entry.task.run();
+                }
+            }
+        }
+
+        int pending() {
+            return entries.size();
+        }
+    }
+}
