@@ -10,7 +10,7 @@ from scripts.output import json_option, print_json
 
 
 @click.command()
-@click.argument("run", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.argument("run", type=click.Path(exists=True, path_type=Path))
 @click.option("--info", required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Name, data and licences (YAML).")
 @click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="The model directory to write.")
 @click.option(
@@ -32,6 +32,8 @@ def command(
     as_json: bool,
 ) -> None:
     """Write the model directory of a trained run: int8 graphs, tokenizer, manifest, model card.
+
+    RUN is a run's folder, or a run file: then its base is exported as it is.
 
     \b
     Example: rerank export runs/quick --info recipes/quick.info.yaml --gate runs/sets/esci-validation --out var/models/fast

@@ -109,8 +109,8 @@ class RunFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     name: str
     model: ModelSpec
-    train_sets: tuple[DataSpec, ...]
-    losses: dict[str, LossSpec]
+    train_sets: tuple[DataSpec, ...] = ()
+    losses: dict[str, LossSpec] = msgspec.field(default_factory=lambda: {"kl": LossSpec()})
     validation_sets: tuple[DataSpec, ...] = ()
     template: Template = DEFAULT_TEMPLATE
     train: TrainSpec = TrainSpec()

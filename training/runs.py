@@ -95,7 +95,7 @@ def load_lists(spec: DataSpec, store: TokenStore) -> list[TrainingList]:
 
 def _report(run: RunFile, trainer: RankingTrainer, lists: list[TrainingList], seconds: float) -> RunReport:
     validation = {name: trainer.ndcg(dataset) for name, dataset in trainer.validation.items()}
-    graded = [item for item in lists if item.grades is not None][:400]
+    graded = [item for item in lists if item.grades is not None][:100]
     training = trainer.ndcg(ListDataset(graded, trainer.train_dataset.store)) if graded else None
     return RunReport(
         name=run.name,

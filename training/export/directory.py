@@ -27,6 +27,7 @@ from sidecar.manifest import (
     read_manifest,
     write_manifest,
 )
+from training.bases import base_directory
 from training.export.card import model_card
 from training.export.networks import bi_encoder_graph, cross_encoder_graph, document_graph, query_graph
 from training.export.quantize import quantize
@@ -55,10 +56,13 @@ def read_model_info(path: Path) -> ModelInfo:
     return msgspec.yaml.decode(path.read_bytes(), type=ModelInfo, strict=True)
 
 
-def export(run_directory: Path, output: Path, info: ModelInfo, *, int8: bool = True, max_document_tokens: int | None = None) -> Manifest:
-    """Write the model directory of a finished run; `int8=False` keeps the float graph, for the gate to compare with."""
-    run = read_run_file(run_directory / "run.yaml")
-    checkpoint = run_directory / "model"
+def export(source: Path, output: Path, info: ModelInfo, *, int8: bool = True, max_document_tokens: int | None = None) -> Manifest:
+    """Write the model directory of a finished run's folder, or of a run file, whose base is then taken as it is.
+
+    `int8=False` keeps the float graph, for the gate to compare with.
+    """
+    run = read_run_file(source / "run.yaml" if source.is_dir() else source)
+    checkpoint = source / "model" if source.is_dir() else Path(base_directory(run.model.base))
     template = run.template
     if max_document_tokens is not None:
         template = msgspec.structs.replace(template, max_document_tokens=max_document_tokens)

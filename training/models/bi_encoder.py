@@ -48,9 +48,7 @@ class BiEncoder(nn.Module):
         """The factor from cosine to logit."""
         return self.log_scale.clamp(max=math.log(100.0)).exp()
 
-    def forward(
-        self, query_ids: Tensor, query_mask: Tensor, document_ids: Tensor, document_mask: Tensor, list_index: Tensor
-    ) -> Tensor:
+    def forward(self, query_ids: Tensor, query_mask: Tensor, document_ids: Tensor, document_mask: Tensor, list_index: Tensor) -> Tensor:
         """Logits [documents]; document i belongs to query `list_index[i]`."""
         queries = self.encode(query_ids, query_mask)
         documents = self.encode(document_ids, document_mask)

@@ -30,9 +30,7 @@ class DecomposedCrossEncoder(nn.Module):
         super().__init__()
         width = model.config.hidden_size
         if not 0 < lower_layers < model.config.num_hidden_layers:
-            raise ValueError(
-                f"lower_layers {lower_layers} must leave at least one of {model.config.num_hidden_layers} layers above"
-            )
+            raise ValueError(f"lower_layers {lower_layers} must leave at least one of {model.config.num_hidden_layers} layers above")
         self.model = model
         self.lower_layers = lower_layers
         self.document_offset = document_offset
@@ -78,9 +76,7 @@ class DecomposedCrossEncoder(nn.Module):
         pooled = bert.pooler.activation(bert.pooler.dense(first))
         return self.model.classifier(self.model.dropout(pooled))[:, 0]
 
-    def forward(
-        self, query_ids: Tensor, query_mask: Tensor, document_ids: Tensor, document_mask: Tensor, list_index: Tensor
-    ) -> Tensor:
+    def forward(self, query_ids: Tensor, query_mask: Tensor, document_ids: Tensor, document_mask: Tensor, list_index: Tensor) -> Tensor:
         """Logits [documents]; document i belongs to query `list_index[i]`."""
         query_mask, document_mask = query_mask.bool(), document_mask.bool()
         query = self.query_states(query_ids, query_mask)[list_index]
