@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tokenizers import Tokenizer
-from transformers import set_seed
+from transformers import TrainerCallback, TrainerState, set_seed
 from transformers.trainer_utils import get_last_checkpoint
 
 from training.batches import ListDataset, TokenStore, TrainingList
@@ -42,8 +42,21 @@ class RunReport:
     verdict: str
 
 
-def train(run: RunFile, output: Path, *, resume: bool = True, report_to: str = "tensorboard") -> RunReport:
-    """Train as the run file says; a run that was interrupted goes on from its last checkpoint to the same result."""
+class _StepListener(TrainerCallback):
+    def __init__(self, on_step: Callable[[int], None]) -> None:
+        self._on_step = on_step
+
+    def on_step_end(self, _args: object, state: TrainerState, _control: object, **_: object) -> None:
+        self._on_step(state.global_step)
+
+
+def train(
+    run: RunFile, output: Path, *, resume: bool = True, report_to: str = "tensorboard", on_step: Callable[[int], None] | None = None
+) -> RunReport:
+    """Train as the run file says; a run that was interrupted goes on from its last checkpoint to the same result.
+
+    `on_step` is called with the number of each finished step.
+    """
     output.mkdir(parents=True, exist_ok=True)
     write_run_file(output / "run.yaml", run)
     set_seed(run.train.seed)
@@ -65,6 +78,7 @@ def train(run: RunFile, output: Path, *, resume: bool = True, report_to: str = "
         collate=build_collate(run.model, encoder),
         training=dataset,
         validation=validation,
+        callbacks=[_StepListener(on_step)] if on_step else [],
     )
     started = time.monotonic()
     trainer.train(resume_from_checkpoint=get_last_checkpoint(str(output)) if resume else None)

@@ -1,0 +1,79 @@
+"""Queries, candidates and teachers without judgments."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from training.batches import TrainingList
+from training.distil.label import Sampling, Teacher, label, mix, sample_candidates, standardise
+from training.distil.queries import generate_queries, read_queries
+from training.distil.retrievers import Bm25Retriever
+from training.distil.teachers import mix_logits, with_teachers
+
+CATALOGUE = {
+    f"p{number}": {"title": f"{color} {thing} for home", "brand": "Acme", "color": color, "category": ["Home", thing]}
+    for number, (color, thing) in enumerate((c, t) for c in ("red", "blue", "green") for t in ("sofa", "lamp", "desk", "chair", "rug"))
+}
+
+
+def test_queries_repeat_for_the_same_seed():
+    assert generate_queries(CATALOGUE, count=20, seed=1) == generate_queries(CATALOGUE, count=20, seed=1)
+
+
+def test_queries_are_distinct_and_know_their_document():
+    made = generate_queries(CATALOGUE, count=30, seed=2, typo=0.0)
+    assert len({each.query for each in made}) == len(made)
+    assert all(each.doc_id in CATALOGUE for each in made)
+
+
+def test_a_small_catalogue_gives_fewer_queries_instead_of_searching_for_ever():
+    assert 0 < len(generate_queries({"p": {"title": "lamp"}}, count=50, seed=1)) < 50
+
+
+def test_a_query_file_is_read_without_comments_and_duplicates():
+    assert read_queries(["# shop", "red sofa", "", " red sofa ", "lamp"]) == ["red sofa", "lamp"]
+
+
+def test_bm25_puts_the_document_that_has_all_terms_first():
+    scores = Bm25Retriever(CATALOGUE).scores(["blue lamps"])[0]
+    assert list(CATALOGUE)[int(scores.argmax())] == "p6"
+
+
+def test_standardised_scores_have_mean_zero_over_their_members():
+    scores = np.array([[1.0, 2.0, 3.0, 100.0]], dtype=np.float32)
+    members = np.array([[True, True, True, False]])
+    assert standardise(scores, members)[0, :3] == pytest.approx([-np.sqrt(1.5), 0, np.sqrt(1.5)])
+
+
+def test_a_retriever_that_cannot_tell_hits_apart_says_nothing():
+    flat = np.ones((1, 4), dtype=np.float32)
+    rising = np.array([[0.0, 1.0, 2.0, 3.0]], dtype=np.float32)
+    assert mix({"flat": (flat, 5.0), "rising": (rising, 1.0)}, window=4) == pytest.approx(mix({"rising": (rising, 1.0)}, window=4))
+
+
+def test_candidates_are_distinct_and_hold_the_source():
+    scores = np.arange(200, dtype=np.float32)
+    chosen = sample_candidates(scores, 5, Sampling(), np.random.default_rng(1))
+    assert len(chosen) == len(set(chosen))
+    assert 5 in chosen
+    assert set(range(192, 200)) <= set(chosen)
+
+
+def test_a_labelled_list_prefers_the_document_its_query_was_made_from():
+    queries = generate_queries(CATALOGUE, count=5, seed=4, typo=0.0)
+    lists = list(label(CATALOGUE, queries, {"bm25": Teacher(Bm25Retriever(CATALOGUE), 1.0)}, sampling=Sampling(), seed=1, source="shop"))
+    assert [item.query for item in lists] == [query.query for query in queries]
+    for item, query in zip(lists, queries, strict=True):
+        assert item.teacher is not None
+        assert item.teacher[item.doc_ids.index(query.doc_id)] > np.mean(item.teacher)
+
+
+def test_a_teacher_s_offset_says_nothing():
+    assert mix_logits({"a": ((1.0, 3.0), 1.0), "b": ((101.0, 103.0), 1.0)}) == (-1.0, 1.0)
+
+
+def test_a_list_keeps_its_own_teacher_with_its_weight():
+    item = TrainingList("q", ("a", "b"), teacher=(1.0, -1.0))
+    mixed = with_teachers([item], [([(-1.0, 1.0)], 1.0)], own_weight=3.0)
+    assert mixed[0].teacher == (0.5, -0.5)

@@ -1,0 +1,141 @@
+"""Exported graphs score as the networks do, and the gate refuses what quantization spoils."""
+
+from __future__ import annotations
+
+import shutil
+
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+
+from sidecar.manifest import DataSource, read_manifest, verify_files
+from tests.training.tiny import TEMPLATE, make_base, make_set
+from training.batches import TrainingList
+from training.export.directory import ModelInfo, export
+from training.export.gate import GateFailed, GateReport, compare, gated_export, scorer
+from training.export.networks import bi_encoder_graph, cross_encoder_graph, document_graph, query_graph
+from training.models.bi_encoder import load_bi_encoder
+from training.models.cross_encoder import load_cross_encoder
+from training.models.decomposed import decompose
+from training.networks import build_network
+from training.run_file import ModelSpec, RunFile, read_run_file, write_run_file
+from training.training_set import read_documents, read_lists
+
+INFO = ModelInfo("tiny", "1", "A tiny model.", "random", (DataSource("samples", "Apache-2.0"),))
+IDS = np.array([[2, 8, 3, 12, 13, 3, 0, 0], [2, 9, 3, 10, 11, 14, 7, 3]])
+MASK = (IDS != 0).astype(np.int64)
+TYPES = np.array([[0, 0, 0, 1, 1, 1, 0, 0], [0, 0, 0, 1, 1, 1, 1, 1]])
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory):
+    return make_base(tmp_path_factory.mktemp("base"))
+
+
+@pytest.fixture
+def judged(tmp_path):
+    return make_set(tmp_path / "judged")
+
+
+def run_file(base, path, kind="cross-encoder"):
+    run = RunFile("tiny", ModelSpec(str(base), kind, lower_layers=2, document_offset=8), template=TEMPLATE)
+    write_run_file(path, run)
+    return path
+
+
+def run_folder(base, folder, kind):
+    """What a finished run leaves: the run file, the network, the tokenizer."""
+    folder.mkdir()
+    run = read_run_file(run_file(base, folder / "run.yaml", kind))
+    build_network(run.model).save(folder / "model")
+    shutil.copy(base / "tokenizer.json", folder / "model")
+    return folder
+
+
+def answers(model, **inputs):
+    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    return session.run(None, inputs)
+
+
+def torch_of(*arrays):
+    return [torch.from_numpy(array) for array in arrays]
+
+
+def test_the_float_pair_graph_equals_the_network(base):
+    network = load_cross_encoder(str(base)).eval()
+    graph = cross_encoder_graph(network, limit=16, int8_embeddings=False)
+    logits = answers(graph, input_ids=IDS, attention_mask=MASK, token_type_ids=TYPES)[0]
+    assert logits == pytest.approx(network(*torch_of(IDS, MASK, TYPES)).detach().numpy(), abs=1e-5)
+
+
+@pytest.mark.parametrize("pooling", ["mean", "cls"])
+def test_the_vector_graph_equals_the_bi_encoder(base, pooling):
+    network = load_bi_encoder(str(base), pooling=pooling).eval()
+    graph = bi_encoder_graph(network, limit=16, int8_embeddings=False)
+    vectors = answers(graph, input_ids=IDS, attention_mask=MASK, token_type_ids=np.zeros_like(IDS))[0]
+    assert vectors == pytest.approx(network.encode(*torch_of(IDS, MASK)).detach().numpy(), abs=1e-5)
+
+
+@pytest.mark.parametrize("width", [None, 16])
+def test_the_two_graphs_of_a_decomposed_model_score_as_it_does(base, width):
+    network = decompose(str(base), lower_layers=2, document_offset=8, state_width=width).eval()
+    query, documents, mask = np.array([[2, 8, 3]]), IDS[:, :6], MASK[:, :6]
+    states, scales = answers(document_graph(network, limit=8, int8_embeddings=False), input_ids=documents, attention_mask=mask)
+    graph = query_graph(network, limit=8, int8_embeddings=False)
+    logits = answers(graph, input_ids=query, states=states, scales=scales, document_mask=mask)[0]
+    inputs = torch_of(query, np.ones_like(query), documents, mask, np.zeros(2, dtype=np.int64))
+    # The states are kept in int8: the score moves by less than a percent of the logits' scale.
+    assert logits == pytest.approx(network(*inputs).detach().numpy(), abs=0.02)
+
+
+def test_two_exports_of_one_checkpoint_are_byte_equal(base, tmp_path):
+    run = run_file(base, tmp_path / "run.yaml")
+    for name in ("first", "second"):
+        export(run, tmp_path / name, INFO)
+    files = sorted(path.name for path in (tmp_path / "first").iterdir())
+    assert files == ["README.md", "manifest.json", "model.onnx", "tokenizer.json"]
+    assert all((tmp_path / "first" / name).read_bytes() == (tmp_path / "second" / name).read_bytes() for name in files)
+
+
+@pytest.mark.parametrize("kind", ["cross-encoder", "decomposed", "bi-encoder"])
+def test_an_exported_directory_is_one_that_the_sidecar_accepts(base, tmp_path, judged, kind):
+    export(run_folder(base, tmp_path / "run", kind), tmp_path / "model", INFO)
+    verify_files(tmp_path / "model", read_manifest(tmp_path / "model"))
+    scores = scorer(tmp_path / "model")(read_lists(judged)[0], read_documents(judged))
+    assert np.isfinite(scores).all()
+
+
+def test_the_card_names_data_and_licences(base, tmp_path):
+    export(run_file(base, tmp_path / "run.yaml"), tmp_path / "model", INFO)
+    card = (tmp_path / "model" / "README.md").read_text()
+    assert "| samples | Apache-2.0 |" in card
+
+
+def test_the_gate_writes_what_it_measured(base, tmp_path, judged):
+    manifest = gated_export(run_file(base, tmp_path / "run.yaml"), tmp_path / "model", INFO, judged, allowed_loss=1.0)
+    assert manifest.quality["gate: judged lists"] == 6
+    assert read_manifest(tmp_path / "model").quality == manifest.quality
+
+
+def test_the_gate_refuses_a_greater_loss_and_leaves_nothing_to_serve(base, tmp_path, judged):
+    with pytest.raises(GateFailed, match="--allow-loss"):
+        gated_export(run_file(base, tmp_path / "run.yaml"), tmp_path / "model", INFO, judged, allowed_loss=-1.0)
+    assert not (tmp_path / "model" / "manifest.json").exists()
+
+
+def test_equal_models_lose_nothing(base, tmp_path, judged):
+    export(run_file(base, tmp_path / "run.yaml"), tmp_path / "model", INFO)
+    report = compare(tmp_path / "model", tmp_path / "model", read_lists(judged), read_documents(judged))
+    assert report.loss == 0
+    assert report.correlation == pytest.approx(1.0)
+
+
+def test_a_gate_without_graded_lists_is_refused(tmp_path, judged):
+    ungraded = [TrainingList(item.query, item.doc_ids) for item in read_lists(judged)]
+    with pytest.raises(ValueError, match="no graded lists"):
+        compare(tmp_path, tmp_path, ungraded, {})
+
+
+def test_a_gain_counts_as_a_negative_loss():
+    assert GateReport(0.70, 0.71, 0.99, 10).loss == pytest.approx(-0.01)

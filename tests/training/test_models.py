@@ -1,0 +1,71 @@
+"""The networks: what they skip changes nothing, and documents read apart do not see the query."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from tests.training.tiny import make_base
+from training.models.cross_encoder import keep_layers, load_cross_encoder
+from training.models.decomposed import decompose, load_decomposed
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory):
+    return str(make_base(tmp_path_factory.mktemp("base")))
+
+
+@pytest.fixture
+def pairs():
+    ids = torch.tensor([[2, 8, 3, 12, 13, 3, 0, 0], [2, 9, 3, 10, 11, 14, 7, 3]])
+    types = torch.tensor([[0, 0, 0, 1, 1, 1, 0, 0], [0, 0, 0, 1, 1, 1, 1, 1]])
+    return ids, (ids != 0).long(), types
+
+
+def test_the_first_token_path_gives_transformers_own_logits(base, pairs):
+    network = load_cross_encoder(base).eval()
+    ids, mask, types = pairs
+    own = network.model(input_ids=ids, attention_mask=mask, token_type_ids=types).logits[:, 0]
+    assert torch.allclose(network(ids, mask, types), own, atol=1e-6)
+
+
+def test_padding_does_not_reach_a_pair_s_logit(base, pairs):
+    network = load_cross_encoder(base).eval()
+    ids, mask, types = pairs
+    alone = network(ids[:1, :6], mask[:1, :6], types[:1, :6])
+    assert torch.allclose(network(ids, mask, types)[:1], alone, atol=1e-5)
+
+
+def test_a_student_keeps_the_layers_it_is_given(base):
+    student = load_cross_encoder(base, layers=[0, 2])
+    teacher = load_cross_encoder(base)
+    kept = student.model.bert.encoder.layer[1].output.dense.weight
+    assert torch.equal(kept, teacher.model.bert.encoder.layer[2].output.dense.weight)
+    assert student.config.num_hidden_layers == 2
+
+
+def test_layers_that_the_source_lacks_are_refused(base):
+    with pytest.raises(ValueError, match=r"\[0, 7\] are not all within the source's 3 layers"):
+        keep_layers(load_cross_encoder(base).model, [0, 7])
+
+
+def test_document_states_do_not_depend_on_the_query_or_on_neighbours(base):
+    network = decompose(base, lower_layers=2, document_offset=8).eval()
+    ids = torch.tensor([[12, 13, 3, 0], [10, 11, 14, 3]])
+    together = network.document_states(ids, ids != 0)
+    alone = network.document_states(ids[:1, :3], torch.ones(1, 3, dtype=torch.bool))
+    assert torch.allclose(together[0, :3], alone[0], atol=1e-5)
+
+
+def test_a_saved_decomposed_model_scores_as_before(base, tmp_path):
+    network = decompose(base, lower_layers=2, document_offset=8, state_width=16).eval()
+    network.save(tmp_path)
+    again = load_decomposed(tmp_path).eval()
+    query, documents, index = torch.tensor([[2, 8, 3]]), torch.tensor([[12, 13, 3], [10, 11, 3]]), torch.tensor([0, 0])
+    inputs = (query, torch.ones_like(query), documents, torch.ones_like(documents), index)
+    assert torch.equal(network(*inputs), again(*inputs))
+
+
+def test_a_split_that_leaves_no_upper_layer_is_refused(base):
+    with pytest.raises(ValueError, match="must leave at least one of 3 layers above"):
+        decompose(base, lower_layers=3, document_offset=8)

@@ -1,0 +1,56 @@
+"""A tiny random BERT with its own vocabulary: everything that training and export do, in milliseconds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from tokenizers import Tokenizer
+from tokenizers.models import WordPiece
+from tokenizers.normalizers import Lowercase
+from tokenizers.pre_tokenizers import BertPreTokenizer
+from transformers import BertConfig, BertForSequenceClassification
+
+from sidecar.encoding import Fields
+from sidecar.manifest import FieldBudget, Template
+from training.batches import TrainingList
+from training.training_set import write_documents, write_lists
+
+WORDS = ("red", "blue", "green", "sofa", "lamp", "chair", "desk", "small", "large", "for", "without", "wood", "metal", "case", "phone")
+TEMPLATE = Template((FieldBudget("title", 6), FieldBudget("color", 2)), max_document_tokens=8, max_query_tokens=6)
+
+
+def make_base(directory: Path, *, layers: int = 3, seed: int = 7) -> Path:
+    """A Hugging Face folder of a random encoder, 32 wide."""
+    vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "|", ",", *WORDS, *"abcdefghijklmnopqrstuvwxyz"]
+    tokenizer = Tokenizer(WordPiece({word: index for index, word in enumerate(vocabulary)}, unk_token="[UNK]"))
+    tokenizer.normalizer = Lowercase()
+    tokenizer.pre_tokenizer = BertPreTokenizer()
+    torch.manual_seed(seed)
+    config = BertConfig(
+        vocab_size=len(vocabulary),
+        hidden_size=32,
+        num_hidden_layers=layers,
+        num_attention_heads=4,
+        intermediate_size=64,
+        initializer_range=0.3,
+        num_labels=1,
+    )
+    BertForSequenceClassification(config).save_pretrained(directory)
+    tokenizer.save(str(directory / "tokenizer.json"))
+    return directory
+
+
+def make_set(directory: Path, *, lists: int = 6, graded: bool = True, teacher: bool = False) -> Path:
+    """A training set in which a hit is relevant when it has the query's colour."""
+    colors, things = WORDS[:3], WORDS[3:7]
+    documents: dict[str, Fields] = {f"{color}-{thing}": {"title": f"small {thing}", "color": color} for color in colors for thing in things}
+    made = []
+    for number in range(lists):
+        color, thing = colors[number % 3], things[number % 4]
+        ids = tuple(f"{other}-{thing}" for other in colors)
+        hits = tuple(2.0 if doc_id.startswith(color) else 0.0 for doc_id in ids)
+        made.append(TrainingList(f"{color} {thing}", ids, hits if graded else None, hits if teacher else None))
+    write_documents(directory, documents)
+    write_lists(directory, made)
+    return directory
