@@ -27,8 +27,9 @@ class Service:
     url: str
     process: subprocess.Popen[bytes]
     log: Path
+    models: Path
 
-    def wait_until(self, status: int, *, within_s: float = 60) -> None:
+    def wait_until(self, status: int, *, within_s: float = 120) -> None:
         """Until `/ready` answers with the status."""
         until = time.monotonic() + within_s
         while time.monotonic() < until:
@@ -54,7 +55,7 @@ def running(folder: Path, **settings: str) -> Iterator[Service]:
     log = folder / "log"
     with log.open("wb") as output:
         process = subprocess.Popen([sys.executable, "-m", "sidecar"], cwd=ROOT, env=environment, stderr=output, stdout=output)
-    service = Service(f"http://{address}", process, log)
+    service = Service(f"http://{address}", process, log, folder / "models")
     try:
         service.wait_until(200)
         yield service
@@ -71,4 +72,11 @@ def running(folder: Path, **settings: str) -> Iterator[Service]:
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """One sidecar for all tests that leave it as it is."""
     with running(tmp_path_factory.mktemp("service")) as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def own_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """One sidecar for the tests that change its models or kill its worker."""
+    with running(tmp_path_factory.mktemp("own"), RERANK_RELOAD_INTERVAL_S="0.05") as started:
         yield started

@@ -87,24 +87,22 @@ def test_log_lines_are_json_and_carry_the_request_id(service):
     assert {"route", "status", "ms", "hits", "cached", "model"} <= set(json.loads(line))
 
 
-def test_a_changed_model_is_served_without_a_restart(tmp_path):
-    with running(tmp_path, RERANK_RELOAD_INTERVAL_S="0.05") as own:
-        before = httpx.post(f"{own.url}/v1/hits", json=HITS).json()
-        write_model(tmp_path / "models" / "fast", seed=9)
-        until = time.monotonic() + 60
-        while (after := httpx.post(f"{own.url}/v1/hits", json=HITS).json())["model"] == before["model"]:
-            assert time.monotonic() < until
-        assert after["cached"] == 0
-        assert after["scores"] != before["scores"]
+def test_a_changed_model_is_served_without_a_restart(own_service):
+    before = httpx.post(f"{own_service.url}/v1/hits", json=HITS).json()
+    write_model(own_service.models / "fast", seed=9)
+    until = time.monotonic() + 60
+    while (after := httpx.post(f"{own_service.url}/v1/hits", json=HITS).json())["model"] == before["model"]:
+        assert time.monotonic() < until
+    assert after["cached"] == 0
+    assert after["scores"] != before["scores"]
 
 
-def test_a_killed_worker_is_replaced_and_seen(tmp_path):
-    with running(tmp_path) as own:
-        assert metric(own.url, "rerank_worker_generation") == 1
-        os.kill(worker_of(own), signal.SIGKILL)
-        own.wait_until(200)
-        assert metric(own.url, "rerank_worker_generation") == 2
-        assert '"worker ended"' in own.log.read_text()
+def test_a_killed_worker_is_replaced_and_seen(own_service):
+    before = metric(own_service.url, "rerank_worker_generation")
+    os.kill(worker_of(own_service), signal.SIGKILL)
+    own_service.wait_until(200)
+    assert metric(own_service.url, "rerank_worker_generation") == before + 1
+    assert '"worker ended"' in own_service.log.read_text()
 
 
 def test_several_workers_answer_metrics_for_all(tmp_path):
@@ -114,22 +112,26 @@ def test_several_workers_answer_metrics_for_all(tmp_path):
         assert 'rerank_requests_total{route="/v1/hits",status="200"} 20.0' in httpx.get(f"{own.url}/metrics").text
 
 
-@pytest.mark.parametrize("keep_alive", [True, False], ids=["kept-alive connections", "new connections"])
-def test_a_stop_loses_no_request(tmp_path, keep_alive):
+def test_a_stop_loses_no_request(tmp_path):
     with running(tmp_path, RERANK_DRAIN_S="0.2") as own:
-        outcomes: Counter[object] = Counter()
-        callers = [threading.Thread(target=call_until_refused, args=(own.url, outcomes, keep_alive)) for _ in range(4)]
+        outcomes: list[Counter[object]] = [Counter() for _ in range(4)]
+        callers = [
+            threading.Thread(target=call_until_refused, args=(own.url, counter), kwargs={"keep_alive": number % 2 == 0})
+            for number, counter in enumerate(outcomes)
+        ]
         for caller in callers:
             caller.start()
+        while not all(counter[200] for counter in outcomes):
+            assert all(caller.is_alive() for caller in callers)
+            callers[0].join(0.01)
         own.process.terminate()
         for caller in callers:
             caller.join(60)
         assert own.process.wait(60) == 0
-    assert set(outcomes) == {200, "refused"}
-    assert outcomes["refused"] == len(callers)
+    assert [set(counter) for counter in outcomes] == [{200, "refused"}] * len(callers)
 
 
-def call_until_refused(url: str, outcomes: Counter[object], keep_alive: bool) -> None:
+def call_until_refused(url: str, outcomes: Counter[object], *, keep_alive: bool) -> None:
     """Request after request until nobody listens; anything but an answer or a refused connection is a lost request."""
     limits = httpx.Limits(max_keepalive_connections=None if keep_alive else 0)
     with httpx.Client(base_url=url, limits=limits, timeout=60) as client:
