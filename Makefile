@@ -13,7 +13,7 @@ PLUGIN_SOURCES := $(shell find $(PLUGIN)/src $(PLUGIN)/pom.xml tests/contract -t
 MVN = JAVA_HOME="$$($(BIN)/python -m cluster.jdk)" mvn -B -ntp -q -f $(PLUGIN)/pom.xml
 DEMO = $(if $(DATA),--data $(DATA))
 
-.PHONY: env demo down test lint unit integration plugin plugin-test
+.PHONY: env models demo down test lint unit integration plugin plugin-test
 
 env: $(VENV)/.dev
 
@@ -23,6 +23,10 @@ demo: $(VENV)/.ops plugin
 down: $(VENV)/.ops
 	$(BIN)/rerank down
 
+# The shipped models anew, from the data sets (RERANK_DATA): over an hour.
+models: env
+	bash recipes/make_models.sh
+
 plugin: $(PLUGIN)/target/.packaged
 
 test: lint unit plugin-test integration
@@ -30,7 +34,7 @@ test: lint unit plugin-test integration
 lint: env
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy -p sidecar -p training -p cluster -p scripts
+	$(BIN)/mypy -p sidecar -p training -p cluster -p scripts -p benchmarks
 
 unit: env
 	$(BIN)/pytest -q --ignore=tests/integration

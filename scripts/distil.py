@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
 
 import click
@@ -39,6 +40,7 @@ def label(
     id_column: str,
     generate: int,
     files: tuple[Path, ...],
+    sample: int | None,
     exclude: tuple[Path, ...],
     teachers: tuple[str, ...],
     seed: int,
@@ -59,6 +61,7 @@ def label(
         click.echo(str(report), err=True)
         refused = {query.lower() for path in exclude for query in read_queries(path.read_text().splitlines())}
         given = [query for path in files for query in read_queries(path.read_text().splitlines())]
+        given = random.Random(seed).sample(given, min(sample or len(given), len(given)))
         generated = generate_queries(catalogue, count=generate, seed=seed)
         queries = [query for query in generated if query.query not in refused] + [q for q in given if q.lower() not in refused]
         with progress_bar("label", len(queries)) as advance:

@@ -1,0 +1,54 @@
+#!/usr/bin/env bash
+# Rebuilds sidecar/models from the data sets: training sets, `best`, its students, int8 exports. About 80 minutes on two idle cores.
+# Sampling and machine differ, so a rebuild gives models of like quality, not the same bytes.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+DATA="${RERANK_DATA:-../shared/data}"
+SETS=runs/sets
+export MALLOC_MMAP_THRESHOLD_=4294967296 MALLOC_TRIM_THRESHOLD_=17179869184
+rerank=.venv/bin/rerank
+mkdir -p "$SETS"
+
+# Queries: never one of a test split.
+.venv/bin/python - "$DATA" "$SETS" <<'PY'
+import csv, json, sys, zlib
+from pathlib import Path
+
+data, sets = map(Path, sys.argv[1:])
+split = json.loads((data / "esci/split.json").read_text())
+(sets / "esci-train.txt").write_text("\n".join(split["train"]))
+(sets / "esci-test.txt").write_text("\n".join(split["test"]))
+validation = [query for query in split["train"] if zlib.crc32(query.lower().encode()) % 5 == 0]
+parts = {"train": [query for query in split["train"] if query not in validation], "validation": validation, "test": split["test"]}
+(sets / "esci-split.json").write_text(json.dumps(parts))
+with (data / "wands/query.csv").open() as file:
+    (sets / "wands.txt").write_text("\n".join(row["query"] for row in csv.DictReader(file, delimiter="\t")))
+PY
+.venv/bin/python recipes/retail_items.py "$DATA/online-retail/online_retail.csv.gz" > "$SETS/retail.jsonl"
+
+teachers=(--teacher e5-small=1 --teacher bge-small=1 --teacher bm25=0.5)
+written=training/catalogue_grammar
+$rerank distil label --catalogue "$DATA/esci/products.jsonl.gz" --preset esci --generate 2600 --queries "$SETS/esci-train.txt" \
+  --queries "$written/queries.txt" --queries "$SETS/wands.txt" --sample 1080 --exclude "$SETS/esci-test.txt" "${teachers[@]}" --out "$SETS/esci"
+$rerank distil label --catalogue "$DATA/msrd/movies-corpus.jsonl.gz" --preset msrd --generate 900 \
+  --queries "$written/content_queries.txt" --sample 700 "${teachers[@]}" --out "$SETS/msrd"
+$rerank distil label --catalogue "$SETS/retail.jsonl" --generate 350 --queries "$SETS/wands.txt" --queries "$written/queries.txt" --sample 150 \
+  --exclude "$SETS/esci-test.txt" "${teachers[@]}" --out "$SETS/retail"
+$rerank distil grammar --lists 2500 --seed 1 --out "$SETS/grammar"
+$rerank distil grammar --lists 150 --seed 999 --out "$SETS/grammar-validation"
+
+# Judgments: of esci's 100 train queries a fifth validates; msrd's parts are by checksum.
+$rerank data lists --judgments "$DATA/esci/judgments.json.gz" --catalogue "$DATA/esci/products.jsonl.gz" --preset esci \
+  --split "$SETS/esci-split.json" --max-hits 22 --out "$SETS/esci-parts"
+$rerank data lists --judgments "$DATA/msrd/movies-judgments.tsv.gz" --query-id-column query_id --catalogue "$DATA/msrd/movies-corpus.jsonl.gz" \
+  --preset msrd --max-hits 16 --out "$SETS/msrd-parts"
+for name in esci msrd; do
+  ln -sfn "$name-parts/train" "$SETS/$name-judged"
+  ln -sfn "$name-parts/validation" "$SETS/$name-validation"
+done
+
+for name in best fast instant; do
+  $rerank train "recipes/$name.yaml" --out "runs/$name"
+  $rerank export "runs/$name" --info "recipes/$name.info.yaml" --gate "$SETS/grammar-validation" --out "sidecar/models/$name"
+done
+$rerank export recipes/embedder.yaml --info recipes/embedder.info.yaml --out sidecar/models/embedder
