@@ -80,7 +80,7 @@ def canonical(query: str) -> str:
     return " ".join(re.sub(r"[^\w\s]|_", " ", unicodedata.normalize("NFKC", query).casefold()).split())
 
 
-def check_leakage(parts: Mapping[str, Iterable[QueryList]]) -> None:
+def check_leakage(parts: Mapping[Part, Iterable[QueryList]]) -> None:
     """Raises Leakage where a query, in any spelling, is in two parts; says which, and how many."""
     seen: dict[str, str] = {}
     leaks: dict[str, str] = {}
