@@ -51,6 +51,7 @@ class Daemon:
         facts: Mapping[str, str] | None = None,
     ) -> None:
         """Start the command in a session of its own; it keeps running when the caller ends."""
+        self.folder.mkdir(parents=True, exist_ok=True)
         with self.log.open("wb") as log:
             process = subprocess.Popen(
                 command,

@@ -108,9 +108,10 @@ class Node:
     def _start(self, installation: Installation, plugin: Path | None) -> None:
         if is_taken(self.port):
             raise NodeFailed(f"port {self.port} is taken by another process; choose another with --port")
+        workspace = self.workspace or default_workspace()
+        workspace.make_node_folder(self.name)
         installation.make_current(plugin)
         self._configure(installation)
-        workspace = self.workspace or default_workspace()
         workspace.give_to_account(self.folder)
         environment = installation.environment() | {"OPENSEARCH_JAVA_OPTS": f"-Xms{self.heap} -Xmx{self.heap}"}
         command = [installation.home / "bin" / "opensearch"]

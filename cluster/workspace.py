@@ -32,8 +32,12 @@ class Workspace:
     account: Account | None
 
     def node_folder(self, name: str) -> Path:
-        """The folder of the node of this name, reachable by the node's account."""
-        folder = self.folder / "nodes" / name
+        """Where the node of this name lives."""
+        return self.folder / "nodes" / name
+
+    def make_node_folder(self, name: str) -> Path:
+        """The same, made and reachable by the node's account."""
+        folder = self.node_folder(name)
         folder.mkdir(parents=True, exist_ok=True)
         if self.account:
             for path in (self.folder, self.folder / "nodes", folder):
@@ -41,10 +45,8 @@ class Workspace:
         return folder
 
     def service_folder(self, name: str) -> Path:
-        """The folder of the sidecar of this name."""
-        folder = self.folder / "services" / name
-        folder.mkdir(parents=True, exist_ok=True)
-        return folder
+        """Where the sidecar of this name keeps its pid file and log."""
+        return self.folder / "services" / name
 
     def give_to_account(self, folder: Path) -> None:
         """Make the node's account own a folder and all in it; nothing to do where the caller is an ordinary user."""

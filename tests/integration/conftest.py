@@ -92,7 +92,7 @@ def free_name(prefix: str) -> Iterator[str]:
     """The first name that no other run holds."""
     for number in range(16):
         name = f"{prefix}-{number}"
-        with (default_workspace().node_folder(name) / "lock").open("w") as lock:
+        with (default_workspace().make_node_folder(name) / "lock").open("w") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
