@@ -184,7 +184,7 @@ def _judgments(engine: Engine, path: Path, options: dict[str, Any]) -> Any:
     from training.data.prepare import read_any_judgments, read_topics  # noqa: PLC0415
 
     columns = JudgmentColumns(options["query_column"], options["doc_column"], options["grade_column"], options["query_id_column"])
-    ratings = {float(rating): grade for rating, grade in _numbers(options["ratings"])} or None
+    ratings = {_number(rating): grade for rating, grade in _numbers(options["ratings"])} or None
     queries = read_topics(engine, options["queries"]) if options["queries"] else None
     return read_any_judgments(engine, path, columns, ratings, queries)
 
@@ -209,9 +209,15 @@ def _list_settings(options: dict[str, Any]) -> Any:
 def _numbers(pairs: Iterable[str]) -> list[tuple[str, float]]:
     found = []
     for pair in pairs:
-        name, _, number = pair.partition("=")
-        try:
-            found.append((name, float(number)))
-        except ValueError:
-            raise click.BadParameter(f"{pair!r} is not of the form NAME=NUMBER") from None
+        name, equals, number = pair.partition("=")
+        if not equals:
+            raise click.BadParameter(f"{pair!r} is not of the form NAME=NUMBER")
+        found.append((name, _number(number)))
     return found
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise click.BadParameter(f"{text!r} is not a number") from None

@@ -44,7 +44,7 @@ def test_a_log_becomes_judgments(tmp_path: Path) -> None:
     out = tmp_path / "judgments.tsv"
     result = rerank_data("grade", tmp_path / "log.csv", *COLUMNS, "--impression-type", "view", "--out", out)
     assert result.exit_code == 0, result.output
-    assert out.read_text().splitlines() == ["query\tdoc_id\tgrade", "red lamp\ta\t0", "red lamp\tb\t3"]
+    assert out.read_text().splitlines() == ["query\tdoc_id\tgrade", "red lamp\ta\t0", "red lamp\tb\t2"]
     assert "dropped 1: duplicate" in result.output
     assert f"{tmp_path / 'log.csv'}:{len(LOG) + 2}: no sku" in result.output
 
@@ -114,7 +114,7 @@ def test_ratings_and_qrels_are_read_as_told(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--rating", "high=3"], "none of"),
+        (["--rating", "high=3"], "'high' is not a number"),
         (["--rating", "100"], "NAME=NUMBER"),
         (["--preset", "nobody"], "there is no preset 'nobody'"),
         (["--grade-column", "label"], "there is no column 'label'; there are query, doc_id, grade"),
