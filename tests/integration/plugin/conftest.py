@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator
 import pytest
 from opensearchpy import OpenSearch
 
+from cluster.releases import REFERENCE
+from tests.integration.conftest import NEWEST, running_node
 from tests.integration.plugin import shop
 from tests.integration.plugin.stub_sidecar import StubSidecar, running_stub
 
@@ -20,16 +22,39 @@ def stub_of_session() -> Iterator[StubSidecar]:
         yield running
 
 
+@pytest.fixture(scope="session", params=[REFERENCE, NEWEST])
+def version(request: pytest.FixtureRequest) -> str:
+    """The plugin's own tests run on the oldest and on the newest server that it supports."""
+    return str(request.param)
+
+
 @pytest.fixture(scope="session")
-def filled_shop(client: OpenSearch, stub_of_session: StubSidecar) -> Iterator[OpenSearch]:
+def plugin_client(version: str, request: pytest.FixtureRequest) -> Iterator[OpenSearch]:
+    """A client of a node of this version; the reference node is the one of all integration tests."""
+    if version == REFERENCE:
+        yield request.getfixturevalue("client")
+    else:
+        with running_node(version) as node, OpenSearch(node.url, timeout=30) as client:
+            yield client
+
+
+@pytest.fixture(scope="session")
+def filled_shop(plugin_client: OpenSearch, version: str, stub_of_session: StubSidecar) -> Iterator[OpenSearch]:
     """The shop's indices, with the pipeline as their default."""
-    shop.create(client)
+    client = plugin_client
+    shop.create(client, knn=version == REFERENCE)
     shop.put_pipeline(client, shop.pipeline(stub_of_session.url))
     shop.make_default(client)
     yield client
     shop.make_default(client, None)
     client.indices.delete(index=f"{shop.INDEX},{shop.OTHER},{shop.BARE}")
     client.transport.perform_request("DELETE", f"/_search/pipeline/{shop.PIPELINE}")
+
+
+@pytest.fixture
+def requests(version: str) -> dict[str, shop.Body]:
+    """Every kind of reader's request that the node of this version can answer."""
+    return shop.READER_REQUESTS | (shop.KNN_REQUESTS if version == REFERENCE else {})
 
 
 @pytest.fixture

@@ -14,7 +14,6 @@ from tests.integration.plugin import stub_sidecar as sidecar
 from tests.integration.plugin.pages import first_pass, ids, search, upside_down
 from tests.integration.plugin.stub_sidecar import StubSidecar, running_stub
 
-REQUESTS = shop.READER_REQUESTS | shop.KNN_REQUESTS
 WAYS_TO_FAIL: dict[str, tuple[sidecar.Behaviour, str]] = {
     "answers garbage": (sidecar.garbage, "garbage"),
     "does not speak HTTP": (sidecar.no_http, "unreachable"),
@@ -40,36 +39,41 @@ WAYS_TO_HANG: dict[str, sidecar.Behaviour] = {
 NOWHERE = "http://127.0.0.1:9"
 Store = Callable[[shop.Body], str]
 Counted = Callable[[], dict[str, int]]
+Requests = dict[str, shop.Body]
 
 
 @pytest.mark.parametrize("way", WAYS_TO_HANG)
-def test_every_kind_of_page_is_the_first_pass_when_the_sidecar_lets_it_wait(
-    shopper: OpenSearch, stub: StubSidecar, counted: Counted, way: str
+def test_every_page_is_the_first_pass_when_the_sidecar_lets_it_wait(
+    shopper: OpenSearch, stub: StubSidecar, requests: Requests, counted: Counted, way: str
 ) -> None:
     stub.behaviour = WAYS_TO_HANG[way]
-    for name, body in REQUESTS.items():
+    for name, body in requests.items():
         hasty = body | shop.IN_HASTE
         assert search(shopper, hasty) == first_pass(shopper, hasty), name
     grown = counted()
-    assert grown["failed.deadline"] == len(REQUESTS) - 1, grown
+    assert grown["failed.deadline"] == len(requests) - 1, grown
     assert "applied" not in grown
 
 
 @pytest.mark.parametrize("way", WAYS_TO_FAIL)
-def test_every_kind_of_page_is_the_first_pass_when_the_sidecar(shopper: OpenSearch, stub: StubSidecar, counted: Counted, way: str) -> None:
+def test_every_page_is_the_first_pass_when_the_sidecar(
+    shopper: OpenSearch, stub: StubSidecar, requests: Requests, counted: Counted, way: str
+) -> None:
     stub.behaviour, reason = WAYS_TO_FAIL[way]
-    for name, body in REQUESTS.items():
+    for name, body in requests.items():
         assert search(shopper, body) == first_pass(shopper, body), name
     grown = counted()
-    assert grown[f"failed.{reason}"] == len(REQUESTS) - 1, grown  # "no hits" has nothing to ask about
+    assert grown[f"failed.{reason}"] == len(requests) - 1, grown  # "no hits" has nothing to ask about
     assert "applied" not in grown
 
 
-def test_every_kind_of_page_is_the_first_pass_when_the_sidecar_is_down(shopper: OpenSearch, stored: Store, counted: Counted) -> None:
+def test_every_page_is_the_first_pass_when_the_sidecar_is_down(
+    shopper: OpenSearch, stored: Store, requests: Requests, counted: Counted
+) -> None:
     pipeline = stored(shop.pipeline(NOWHERE))
-    for name, body in REQUESTS.items():
+    for name, body in requests.items():
         assert search(shopper, body, search_pipeline=pipeline) == first_pass(shopper, body), name
-    assert counted()["failed.unreachable"] == len(REQUESTS) - 1
+    assert counted()["failed.unreachable"] == len(requests) - 1
 
 
 def test_a_late_answer_is_counted_and_changes_nothing(shopper: OpenSearch, stub: StubSidecar, counted: Counted) -> None:

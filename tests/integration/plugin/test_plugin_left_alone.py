@@ -108,8 +108,10 @@ def test_a_search_on_no_existing_index_fails_as_it_would_anyway(shopper: OpenSea
 
 def copy_of_shop(client: OpenSearch, index: str) -> None:
     """An index of its own with the shop's products, without a pipeline."""
-    client.indices.create(index=index, body=shop.MAPPING)
-    client.reindex(body={"source": {"index": shop.INDEX}, "dest": {"index": index}}, params={"refresh": "true"})
+    client.indices.create(index=index, body=shop.without_vectors(shop.MAPPING))
+    client.reindex(
+        body={"source": {"index": shop.INDEX, "_source": {"excludes": ["vector"]}}, "dest": {"index": index}}, params={"refresh": "true"}
+    )
 
 
 def remaining(client: OpenSearch, index: str) -> list[str]:

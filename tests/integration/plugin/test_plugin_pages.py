@@ -5,18 +5,24 @@ from __future__ import annotations
 import pytest
 from opensearchpy import OpenSearch
 
+from cluster.releases import REFERENCE
 from tests.integration.plugin import shop
 from tests.integration.plugin.pages import first_pass, ids, scores, search, upside_down, without_tail_scores
 from tests.integration.plugin.stub_sidecar import StubSidecar, hang
 
-REQUESTS = shop.READER_REQUESTS | shop.KNN_REQUESTS
 
-
-@pytest.mark.parametrize("name", REQUESTS)
+@pytest.mark.parametrize("name", shop.READER_REQUESTS)
 def test_a_page_is_the_slice_of_the_re_ranked_window_and_keeps_everything_else(shopper: OpenSearch, name: str) -> None:
-    body = REQUESTS[name]
+    body = shop.READER_REQUESTS[name]
     page = search(shopper, body)
     assert without_tail_scores(page, body) == without_tail_scores(upside_down(shopper, body), body)
+
+
+@pytest.mark.parametrize("version", [REFERENCE], indirect=True)
+@pytest.mark.parametrize("name", shop.KNN_REQUESTS)
+def test_a_page_of_words_and_vectors_is_re_ranked(shopper: OpenSearch, name: str) -> None:
+    body = shop.KNN_REQUESTS[name]
+    assert search(shopper, body) == upside_down(shopper, body)
 
 
 def test_five_pages_show_the_window_once_without_overlap_or_gap(shopper: OpenSearch) -> None:

@@ -9,7 +9,6 @@ import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
-import java.util.concurrent.Executor;
 import java.util.concurrent.Flow;
 import org.opensearch.secure_sm.AccessController;
 
@@ -22,14 +21,14 @@ final class HttpTransport implements Transport {
     private final HttpClient client;
     private final SidecarToken token;
 
-    HttpTransport(int connectTimeoutMs, Executor executor, SidecarToken token) {
+    /** The client keeps its own threads: it looks names up on them, which may block, and pages must not wait for that. */
+    HttpTransport(int connectTimeoutMs, SidecarToken token) {
         this.token = token;
         client = AccessController.doPrivileged(
             () -> HttpClient.newBuilder()
                 .version(HttpClient.Version.HTTP_1_1)
                 .followRedirects(HttpClient.Redirect.NEVER)
                 .connectTimeout(Duration.ofMillis(connectTimeoutMs))
-                .executor(executor)
                 .build()
         );
     }

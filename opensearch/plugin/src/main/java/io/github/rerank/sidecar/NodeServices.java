@@ -29,7 +29,7 @@ record NodeServices(
             (ms, task) -> schedule(threadPool, ms, task),
             new IndexFacts(clusterService, resolver),
             new InnerSearches(threadPool.getThreadContext()),
-            new Sidecars(ms -> new HttpTransport(ms, executor, token)),
+            new Sidecars(ms -> new HttpTransport(ms, token)),
             new RerankStats()
         );
     }

@@ -29,7 +29,7 @@ import org.opensearch.common.settings.Settings;
 class HttpTransportTest {
     private final ExecutorService executor = Executors.newCachedThreadPool();
     private final SidecarToken token = new SidecarToken(Settings.EMPTY);
-    private final HttpTransport transport = new HttpTransport(1000, executor, token);
+    private final HttpTransport transport = new HttpTransport(1000, token);
     private HttpServer server;
     private volatile HttpHandler behaviour;
 
