@@ -27,6 +27,8 @@ COMMANDS = {
     "pretrain": ("scripts.pretrain", "Adapt a base model to a catalogue's language."),
     "train": ("scripts.train", "Train the network that a run file describes."),
     "export": ("scripts.export", "Write a trained run as a model directory, gated on what int8 costs."),
+    "fuse": ("scripts.fuse", "Fit a model's fusion with the first pass, and keep it where it helps."),
+    "evaluate": ("scripts.evaluate", "Measure first passes and models on judged data: quality, certainty, latency."),
     "bench": ("scripts.bench", "Measure speed on this machine: peers, end to end, load, scale, training."),
 }
 

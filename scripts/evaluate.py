@@ -1,0 +1,117 @@
+"""`rerank evaluate`: every first pass beside every model, on judged data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from scripts.evaluation import Chosen, evaluation_options
+from scripts.output import json_option, notes, print_json, progress_bar
+from sidecar.log import configure_logging
+
+_PIPE_WIDTH = 150
+
+
+def _named(_context: click.Context, _parameter: click.Parameter, values: tuple[str, ...]) -> dict[str, Path]:
+    """NAME=DIRECTORY, or a directory that is its own name."""
+    named: dict[str, Path] = {}
+    for value in values:
+        name, equals, path = value.partition("=")
+        directory = Path(path if equals else value)
+        name = name if equals else directory.resolve().name
+        if not directory.is_dir():
+            raise click.BadParameter(f"{directory} is not a directory")
+        if name in named or name == "embedder" or "/" in name:
+            raise click.BadParameter(f"{name!r} cannot name a model here, or names two: give it one as NAME=DIRECTORY")
+        named[name] = directory
+    return named
+
+
+def _labels(_context: click.Context, _parameter: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
+    pairs = [value.partition("=") for value in values]
+    if not all(name and text for name, _, text in pairs):
+        raise click.BadParameter("expected MODEL=TEXT, for instance fast='trained without esci'")
+    return {name: text for name, _, text in pairs}
+
+
+def _depths(_context: click.Context, _parameter: click.Parameter, value: str) -> tuple[int, ...]:
+    try:
+        depths = tuple(sorted({int(part) for part in value.split(",") if part.strip()}))
+    except ValueError:
+        raise click.BadParameter("expected whole numbers, such as 10,20,50,100,200") from None
+    if not depths or depths[0] < 10:
+        raise click.BadParameter("NDCG@10 needs windows of 10 hits or more")
+    return depths
+
+
+@click.command()
+@evaluation_options(split="test")
+@click.option("--models", multiple=True, callback=_named, metavar="[NAME=]DIRECTORY", help="A model directory; repeatable.")
+@click.option("--label", "labels", multiple=True, callback=_labels, metavar="MODEL=TEXT", help="A mark beside a model in every table.")
+@click.option(
+    "--first-pass",
+    "first_passes",
+    multiple=True,
+    type=click.Choice(("bm25", "knn", "rrf")),
+    default=("rrf",),
+    show_default=True,
+    help="Whose window models re-rank; repeatable.",
+)
+@click.option("--window", default=100, show_default=True, type=click.IntRange(10, 1000), help="Hits that models re-rank.")
+@click.option("--depths", default="10,20,50,100,200", show_default=True, callback=_depths, help="Windows of the depth curve.")
+@click.option(
+    "--relevant-from", default=1, show_default=True, type=click.IntRange(1), help="The least grade that MAP, MRR and recall count."
+)
+@click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="The report's folder.")
+@json_option
+def command(
+    *,
+    chosen: Chosen,
+    models: dict[str, Path],
+    labels: dict[str, str],
+    first_passes: tuple[str, ...],
+    window: int,
+    depths: tuple[int, ...],
+    relevant_from: int,
+    out: Path,
+    as_json: bool,
+) -> None:
+    """Measure first passes and models on judged data: quality, how sure it is, latency, and where it helps and harms.
+
+    Writes report.html, report.json and TREC files of every system. First passes run on a live node whose index holds the catalogue, or
+    in memory (--offline).
+
+    \b
+    Example: rerank evaluate --data ../shared/data/esci --models sidecar/models/fast --models sidecar/models/best --out runs/report
+    """
+    from training.evaluate.console import tables  # noqa: PLC0415 - torch, matplotlib and pyarrow are slow to import
+    from training.evaluate.evidence import Plan  # noqa: PLC0415
+    from training.evaluate.files import write  # noqa: PLC0415
+    from training.evaluate.run import evaluate_all  # noqa: PLC0415
+
+    unknown = sorted(set(labels) - set(models))
+    if unknown:
+        raise click.BadParameter(f"there is no model {unknown[0]!r} to mark; there are {', '.join(models) or 'none'}", param_hint="--label")
+    configure_logging("error")
+    plan = Plan(window, depths, first_passes)
+    report, evaluated = evaluate_all(
+        chosen.selection().read(),
+        chosen.place(),
+        models,
+        chosen.embedder_directory(),
+        plan,
+        labels=labels,
+        relevant_from=relevant_from,
+        progress=progress_bar,
+    )
+    write(out, report, evaluated)
+    if as_json:
+        print_json(report)
+        return
+    console = Console(highlight=False)
+    console = console if console.is_terminal else Console(highlight=False, width=_PIPE_WIDTH)
+    for table in tables(report):
+        console.print(table, "")
+    notes.print(f"the report is in {out / 'report.html'}")

@@ -1,0 +1,115 @@
+"""What `rerank evaluate` and `rerank fuse` ask alike: which data, which part of it, which embedder, which node."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from cluster.workspace import CHECKOUT
+from sidecar.manifest import FILE_NAME
+
+if TYPE_CHECKING:
+    from training.evaluate.setup import Place, Selection
+
+Command = Callable[..., None]
+_EMBEDDER = CHECKOUT / "sidecar" / "models" / "embedder"
+_PRESETS = ("esci", "msrd", "samples", "lists")
+_SPLITS = ("train", "validation", "test", "all")
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+_FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """The shared options as they were given."""
+
+    data: tuple[Path, ...]
+    preset: tuple[str, ...]
+    split: tuple[Any, ...]
+    judgments: Path | None
+    catalogue: Path | None
+    role: tuple[str, ...]
+    id_column: str
+    query_column: str
+    document_column: str
+    grade_column: str
+    esci_ratings: bool
+    limit_queries: int | None
+    embedder: Path | None
+    no_vectors: bool
+    url: str
+    index: tuple[str, ...]
+    offline: bool
+    cache: Path
+
+    def selection(self) -> Selection:
+        """The judged data."""
+        from training.data.catalogue import catalogue_columns  # noqa: PLC0415 - pyarrow is slow to import
+        from training.data.judgments import JudgmentColumns  # noqa: PLC0415
+        from training.evaluate.judged import OwnFiles  # noqa: PLC0415
+        from training.evaluate.setup import Selection  # noqa: PLC0415
+
+        if self.catalogue is not None and self.judgments is None:
+            raise click.UsageError("--catalogue goes with --judgments: name the file with the grades too")
+        own = None
+        if self.judgments is not None:
+            try:
+                columns = catalogue_columns(None, self.role, self.id_column)
+            except ValueError as error:
+                raise click.BadParameter(str(error), param_hint="--role") from error
+            names = JudgmentColumns(self.query_column, self.document_column, self.grade_column)
+            own = OwnFiles(self.judgments, self.catalogue, columns, names, self.esci_ratings)
+        return Selection(self.data, self.preset, self.split, own, self.limit_queries)
+
+    def place(self) -> Place:
+        """Where the first passes run."""
+        from training.evaluate.setup import Place  # noqa: PLC0415
+
+        return Place(None if self.offline else self.url, self.index, self.cache)
+
+    def embedder_directory(self) -> Path | None:
+        """The embedder: the one named, else the shipped one where it is there."""
+        if self.no_vectors:
+            return None
+        return self.embedder or (_EMBEDDER if (_EMBEDDER / FILE_NAME).is_file() else None)
+
+
+def evaluation_options(*, split: str) -> Callable[[Command], Command]:
+    """The shared options; they reach the command as one `Chosen`, in the parameter `chosen`."""
+    options = [
+        click.option("--data", multiple=True, type=_FOLDER, help="A folder of judged data, recognised by its files; repeatable."),
+        click.option("--preset", multiple=True, type=click.Choice(_PRESETS), help="What the folder holds, where that is not plain."),
+        click.option("--split", multiple=True, type=click.Choice(_SPLITS), default=(split,), show_default=True, help="Once, or per set."),
+        click.option("--judgments", type=_FILE, help="Your own judgments: CSV, TSV, JSONL, or ESCI/Quepid JSON."),
+        click.option("--catalogue", type=_FILE, help="Your own catalogue: JSONL, CSV or TSV. Not needed where a node holds it."),
+        click.option("--role", multiple=True, metavar="ROLE=COLUMN[,COLUMN]", help="Where a role of your catalogue comes from."),
+        click.option("--id-column", default="id", show_default=True, help="The document id in your catalogue."),
+        click.option("--query-column", default="query", show_default=True, help="The query in your judgments."),
+        click.option("--document-column", default="doc_id", show_default=True, help="The document id in your judgments."),
+        click.option("--grade-column", default="grade", show_default=True, help="The grade in your judgments, 0 = irrelevant."),
+        click.option("--esci-ratings", is_flag=True, help="Your ratings are 100, 10, 1, 0: read them as grades 3, 2, 1, 0."),
+        click.option("--limit-queries", type=click.IntRange(1), help="At most so many queries a set, the same ones at every run."),
+        click.option("--embedder", type=_FOLDER, help="The embedder's directory; default: the shipped one, where it is there."),
+        click.option("--no-vectors", is_flag=True, help="Words alone: no kNN, no RRF, no dense feature."),
+        click.option("--url", default="http://127.0.0.1:9200", show_default=True, envvar="OPENSEARCH_URL", help="The cluster."),
+        click.option("--index", multiple=True, help="Once, or per data set. Default: content for msrd, else products."),
+        click.option("--offline", is_flag=True, help="No node: BM25 and exact neighbours in memory."),
+        click.option("--cache", type=click.Path(path_type=Path), default=CHECKOUT / "var" / "evaluate", help="Keeps vectors between runs."),
+    ]
+
+    def decorate(function: Command) -> Command:
+        # What click noted on the function of its own options goes along.
+        @functools.wraps(function)
+        def command(**given: Any) -> None:
+            function(chosen=Chosen(**{name: given.pop(name) for name in Chosen.__dataclass_fields__}), **given)
+
+        for option in reversed(options):
+            option(command)
+        return command
+
+    return decorate

@@ -1,0 +1,78 @@
+"""`rerank fuse`: a model's fusion with the first pass, fitted, cross-validated, and written where it helps."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from scripts.evaluation import Chosen, evaluation_options
+from scripts.output import json_option, print_json, progress_bar
+from sidecar.log import configure_logging
+
+
+@click.command()
+@evaluation_options(split="train")
+@click.option(
+    "--model", required=True, type=click.Path(exists=True, file_okay=False, path_type=Path), help="The model directory to fit and write."
+)
+@click.option(
+    "--first-pass",
+    "first_passes",
+    multiple=True,
+    type=click.Choice(("bm25", "knn", "rrf")),
+    default=("rrf",),
+    show_default=True,
+    help="Whose windows it is fitted on; repeatable.",
+)
+@click.option("--window", default=100, show_default=True, type=click.IntRange(10, 1000), help="Hits of a window.")
+@click.option("--folds", default=5, show_default=True, type=click.IntRange(3, 20), help="Parts of the cross-validation.")
+@click.option("--min-gain", default=0.002, show_default=True, help="NDCG@10 that fusing must gain by cross-validation to be written.")
+@click.option("--dry-run", is_flag=True, help="Report, and write nothing.")
+@json_option
+def command(
+    *,
+    chosen: Chosen,
+    model: Path,
+    first_passes: tuple[str, ...],
+    window: int,
+    folds: int,
+    min_gain: float,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    """Fit how a model's score is fused with the first pass, word overlap and vectors, and write it into the manifest if that helps.
+
+    Fit it on queries that the model was not trained on where you have them: on others its own score looks better than it is.
+
+    \b
+    Example: rerank fuse --model sidecar/models/fast --data ../shared/data/esci --split train
+    """
+    from training.evaluate.evidence import Plan  # noqa: PLC0415 - torch and pyarrow are slow to import
+    from training.evaluate.fuse import fuse_model, write_fusion  # noqa: PLC0415
+
+    configure_logging("error")
+    plan = Plan(window, (), first_passes, timed_again=0)
+    try:
+        fitted = fuse_model(
+            model, chosen.selection().read(), chosen.place(), chosen.embedder_directory(), plan, folds=folds, progress=progress_bar
+        )
+    except ValueError as error:
+        raise click.ClickException(str(error)) from error
+    helps = fitted.helps(min_gain)
+    written = helps and not dry_run
+    if written:
+        write_fusion(model, fitted)
+    if as_json:
+        print_json({"fitted": fitted, "helps": helps, "written": written})
+        return
+    found = fitted.comparison
+    click.echo(", ".join(f"{name} {weight:g}" for name, weight in fitted.fusion.weights.items()) + f" (penalty {fitted.penalty:g})")
+    click.echo(
+        f"NDCG@10 by {fitted.folds}-fold cross-validation over {fitted.lists} windows: {fitted.before:.4f} bare, {fitted.after:.4f} fused, "
+        f"difference {found.difference:+.4f} (95 % interval {found.low:+.4f} to {found.high:+.4f}, p = {found.p_value:.4f})"
+    )
+    if not helps:
+        click.echo(f"not written: fusing gains less than {min_gain:g}; the manifest stays as it was")
+    elif written:
+        click.echo(f"written into {model / 'manifest.json'}")

@@ -1,0 +1,114 @@
+"""A node is searched as its clients search it, around its own pipeline, and its fields are read as its re-ranking reads them."""
+
+# ruff: noqa: ARG002 - the stand-ins take all that the real ones take
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pytest
+
+from cluster.embedding import VECTOR_FIELD
+from cluster.errors import ClusterError
+from training.evaluate.candidates import BM25, KNN
+from training.evaluate.node import Node, read_roles
+
+
+class Embedder:
+    """One vector for everything."""
+
+    def model(self) -> str:
+        return "fixed"
+
+    def documents(self, bodies: Sequence[Mapping[str, Any]]) -> list[list[float]]:
+        return [[1.0, 0.0] for _ in bodies]
+
+    def query(self, text: str) -> list[float]:
+        return [0.0, 1.0]
+
+
+class Client:
+    """An index of one document that remembers what it was asked."""
+
+    def __init__(self, *, knn_score: float = 1.0, pipeline: Mapping[str, Any] | None = None) -> None:
+        self.searches: list[tuple[dict[str, Any], dict[str, str]]] = []
+        self._knn_score = knn_score
+        self._pipeline = pipeline
+        self.indices = self
+        self.transport = self
+
+    def count(self, index: str) -> dict[str, int]:
+        return {"count": 1}
+
+    def get(self, index: str, params: Mapping[str, str]) -> dict[str, Any]:
+        default = {"search": {"default_pipeline": "ours"}} if self._pipeline else {}
+        return {f"{index}-1": {"mappings": {}, "settings": {"index": default}}}
+
+    def perform_request(self, method: str, url: str) -> dict[str, Any]:
+        return {"ours": self._pipeline}
+
+    def search(self, index: str, body: dict[str, Any], params: dict[str, str]) -> dict[str, Any]:
+        self.searches.append((body, params))
+        score = self._knn_score if "knn" in body.get("query", {}) else 7.0
+        return {"hits": {"hits": [{"_id": "p1", "_score": score, "_source": {"title": "Shoe"}}]}}
+
+    def mget(self, index: str, body: dict[str, Any]) -> dict[str, Any]:
+        source = {"title": "Shoe", "name": "Named", "detail": {"text": "long"}}
+        return {"docs": [{"_id": doc_id, "found": doc_id == "p1", "_source": source} for doc_id in body["ids"]]}
+
+
+def test_every_search_goes_around_the_indexs_pipeline() -> None:
+    client = Client()
+    node = Node(client, "products", Embedder())
+    node.search("shoe", 50)
+    node.score("shoe", ["p1"])
+
+    assert len(client.searches) == 6
+    assert all(params == {"search_pipeline": "_none"} for _, params in client.searches)
+
+
+def test_neighbours_are_asked_to_the_whole_depth() -> None:
+    client = Client()
+    Node(client, "products", Embedder()).search("shoe", 200)
+    body, _ = client.searches[-1]
+
+    assert body["size"] == 200
+    assert body["query"]["knn"][VECTOR_FIELD]["k"] == 200
+
+
+def test_judged_documents_are_scored_by_the_same_query_among_themselves() -> None:
+    client = Client()
+    node = Node(client, "products", Embedder())
+    assert node.score("shoe", ["p1", "p2"]) == {BM25: {"p1": 7.0}, KNN: {"p1": 1.0}}
+    words, vectors = (body for body, _ in client.searches[-2:])
+
+    assert words["query"]["bool"]["filter"] == [{"ids": {"values": ["p1", "p2"]}}]
+    assert vectors["query"]["knn"][VECTOR_FIELD]["filter"] == {"ids": {"values": ["p1", "p2"]}}
+
+
+def test_without_an_embedder_there_are_words_alone() -> None:
+    assert set(Node(Client(), "products", None).search("shoe", 10)) == {BM25}
+
+
+@pytest.mark.parametrize("score", [0.9, 0.5], ids=["another model's", "no relation"])
+def test_an_index_with_another_embedders_vectors_is_refused(score: float) -> None:
+    with pytest.raises(ClusterError, match="other vectors"):
+        Node(Client(knn_score=score), "products", Embedder())
+
+
+def test_fields_are_read_by_the_roles_of_the_indexs_own_pipeline() -> None:
+    fields = {"title": "name", "description": "detail.text"}
+    client = Client(pipeline={"request_processors": [{"rerank_window": {"fields": fields}}]})
+
+    assert Node(client, "products", None).fields(["p1", "p2"]) == {"p1": {"title": "Named", "description": "long"}}
+
+
+def test_without_a_pipeline_a_role_is_the_field_of_its_name() -> None:
+    assert Node(Client(), "products", None).fields(["p1"]) == {"p1": {"title": "Shoe"}}
+
+
+def test_a_path_through_a_list_of_objects_gives_the_value_of_each() -> None:
+    source = {"offers": [{"colour": "red"}, {"colour": "blue"}, {"size": 4}], "empty": []}
+
+    assert read_roles(source, {"color": "offers.colour", "size": "empty"}) == {"color": ["red", "blue"]}

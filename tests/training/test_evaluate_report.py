@@ -1,0 +1,226 @@
+"""From judged files and model directories to a report: figures that agree with each other, files that others can read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import ir_measures
+import pytest
+
+from cluster.errors import ClusterError, InvalidCatalogue
+from sidecar.errors import InvalidModel
+from sidecar.fusion import features, fuse
+from sidecar.manifest import read_manifest
+from tests.training.shop import JUDGED, PRODUCTS, write_models, write_shop
+from training.evaluate.evidence import Plan
+from training.evaluate.files import write
+from training.evaluate.judged import limited, read_folder
+from training.evaluate.run import evaluate_all
+from training.evaluate.served import Served
+from training.evaluate.setup import Place, Selection, spread
+
+PLAN = Plan(window=10, depths=(10, 12), timed_again=2)
+
+
+@contextmanager
+def no_progress(_label: str, _total: int) -> Iterator[Any]:
+    yield lambda _done: None
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_shop(tmp_path_factory.mktemp("shop"))
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_models(tmp_path_factory.mktemp("models"))
+
+
+def evaluated(shop: Path, models: Path, folder: Path, *, out: Path | None = None, plan: Plan = PLAN) -> Any:
+    chosen = {name: models / name for name in ("plain", "fused")}
+    place = Place(None, cache=folder / "cache")
+    report, done = evaluate_all(
+        [read_folder(shop, "test")],
+        place,
+        chosen,
+        models / "embedder",
+        plan,
+        labels={"plain": "a mark"},
+        relevant_from=2,
+        progress=no_progress,
+    )
+    if out is not None:
+        write(out, report, done)
+    return report
+
+
+@pytest.fixture(scope="module")
+def out(shop: Path, models: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("out")
+    evaluated(shop, models, folder, out=folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def report(out: Path) -> Any:
+    return json.loads((out / "report.json").read_bytes())
+
+
+def test_every_first_pass_stands_beside_every_model_with_and_without_its_fusion(report: Any) -> None:
+    names = [system["name"] for system in report["sets"][0]["full"]["systems"]]
+
+    assert names == ["bm25", "knn", "rrf", "random", "plain", "fused", "fused without fusion"]
+
+
+def test_models_are_compared_with_the_best_first_pass(report: Any) -> None:
+    full = report["sets"][0]["full"]
+    means = {system["name"]: system["means"]["ndcg@10"] for system in full["systems"]}
+    passes = ("bm25", "knn", "rrf", "random")
+
+    assert full["baseline"] == max(passes, key=means.__getitem__)
+    for system in full["systems"]:
+        if system["difference"]:
+            assert system["difference"]["difference"] == pytest.approx(means[system["name"]] - means[full["baseline"]])
+
+
+def test_the_means_are_those_of_the_values_by_query(report: Any) -> None:
+    judged = report["sets"][0]
+
+    for system in judged["full"]["systems"]:
+        values = [by_system[system["name"]] for by_system in judged["by_query"].values()]
+        assert system["means"]["ndcg@10"] == pytest.approx(sum(values) / len(values))
+
+
+def test_the_depth_curve_meets_the_table_at_the_window(report: Any) -> None:
+    judged = report["sets"][0]
+    means = {system["name"]: system["means"]["ndcg@10"] for system in judged["full"]["systems"]}
+
+    for name, curve in judged["depths"].items():
+        assert curve["10"] == pytest.approx(means[name])
+
+
+def test_another_tool_reads_the_run_files_and_finds_the_same_figures(out: Path, report: Any) -> None:
+    folder = out / "runs" / report["sets"][0]["name"].lower()
+    qrels = list(ir_measures.read_trec_qrels(str(folder / "qrels.txt")))
+    measure = ir_measures.nDCG(gains={0: 0, 2: 3, 3: 7}) @ 10
+
+    for system in report["sets"][0]["full"]["systems"]:
+        run = ir_measures.read_trec_run(str(folder / f"{system['name'].replace(' ', '-')}.run"))
+        assert ir_measures.calc_aggregate([measure], qrels, run)[measure] == pytest.approx(system["means"]["ndcg@10"])
+
+
+def test_queries_are_numbered_in_run_files_and_named_beside_them(out: Path, report: Any) -> None:
+    lines = (out / "runs" / report["sets"][0]["name"].lower() / "queries.tsv").read_text().splitlines()
+
+    assert [line.split("\t")[1] for line in lines] == sorted(JUDGED)
+
+
+def test_worst_queries_lose_and_best_queries_gain(report: Any) -> None:
+    for extremes in report["sets"][0]["extremes"].values():
+        assert all(pages["system_ndcg"] < pages["baseline_ndcg"] for pages in extremes["worst"])
+        assert all(pages["system_ndcg"] > pages["baseline_ndcg"] for pages in extremes["best"])
+
+
+def test_pages_show_titles_and_grades(report: Any) -> None:
+    pages = [pages for extremes in report["sets"][0]["extremes"].values() for pages in (*extremes["worst"], *extremes["best"])]
+
+    assert pages
+    for hit in pages[0]["system"]:
+        assert hit["title"] == PRODUCTS[hit["doc_id"]]["title"]
+        assert hit["grade"] == JUDGED[pages[0]["query"]][hit["doc_id"]]
+
+
+def test_every_model_is_timed_at_first_sight_and_some_queries_again(report: Any) -> None:
+    for latency in report["sets"][0]["latencies"]:
+        assert (latency["first_requests"], latency["known_requests"]) == (len(JUDGED), 2)
+        assert 0 < latency["known_median_ms"] <= latency["known_p95_ms"]
+
+
+def test_the_page_needs_nothing_but_itself(out: Path) -> None:
+    page = (out / "report.html").read_text()
+
+    assert "<svg" in page
+    assert "a mark" in page
+    assert not [word for word in ("<script", "src=", "@import", 'href="http', "<link") if word in page]
+
+
+def test_but_for_latencies_two_evaluations_are_equal(shop: Path, models: Path, tmp_path: Path, report: Any) -> None:
+    evaluated(shop, models, tmp_path, out=tmp_path)
+    again = json.loads((tmp_path / "report.json").read_bytes())
+
+    assert [without_latencies(judged) for judged in again["sets"]] == [without_latencies(judged) for judged in report["sets"]]
+
+
+def without_latencies(judged: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in judged.items() if name != "latencies"}
+
+
+def test_a_served_models_order_is_the_engines_own(models: Path) -> None:
+    documents = list(PRODUCTS.values())
+    first_pass = [float(number % 5) for number in range(len(documents))]
+    dense = [float(number % 3) for number in range(len(documents))]
+    manifest = read_manifest(models / "fused")
+    assert manifest.fusion is not None
+
+    with Served({"fused": models / "fused"}) as served:
+        scored = served.score("fused", "red shoe", documents, first_pass, dense)
+        logits, title, text = zip(*scored.pairs, strict=True)
+        columns = features(logits, title_overlap=title, text_overlap=text, first_pass=first_pass, dense=dense)
+
+        assert fuse(manifest.fusion, columns).tolist() == pytest.approx(scored.raw)
+
+
+def test_vectors_are_computed_once(shop: Path, models: Path, tmp_path: Path) -> None:
+    evaluated(shop, models, tmp_path)
+    before = (tmp_path / "cache" / "vectors" / "data.mdb").read_bytes()
+    evaluated(shop, models, tmp_path)
+
+    assert (tmp_path / "cache" / "vectors" / "data.mdb").read_bytes() == before
+
+
+def test_limited_queries_are_the_same_ones_whatever_else_there_is(shop: Path) -> None:
+    judged = read_folder(shop, "test")
+    few, more = limited(judged, 3), limited(judged, 5)
+
+    assert len(few.queries) == 3
+    assert {item.query for item in few.queries} <= {item.query for item in more.queries}
+
+
+def test_a_folder_of_no_known_data_set_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InvalidCatalogue, match=str(tmp_path)):
+        read_folder(tmp_path, "test")
+
+
+def test_a_judgments_file_that_is_broken_is_named(tmp_path: Path) -> None:
+    write_shop(tmp_path)
+    (tmp_path / "judgments.json").write_text("{")
+
+    with pytest.raises(InvalidCatalogue, match="judgments"):
+        read_folder(tmp_path, "test")
+
+
+def test_an_embedder_among_the_models_is_refused(models: Path) -> None:
+    with pytest.raises(InvalidModel, match="--embedder"):
+        Served({"x": models / "embedder"})
+
+
+def test_nothing_to_evaluate_is_said_so() -> None:
+    with pytest.raises(InvalidCatalogue, match="--data"):
+        Selection(()).read()
+
+
+def test_an_option_that_is_given_too_often_is_named() -> None:
+    with pytest.raises(ClusterError, match="--split is given 2 times for 3 data sets"):
+        spread(("test", "all"), 3, "--split")
+
+
+def test_the_real_test_split_holds_its_fifty_queries_and_no_training_query(real_data: Path) -> None:
+    tested, trained = (read_folder(real_data / "esci", part) for part in ("test", "train"))
+
+    assert (len(tested.queries), len(trained.queries)) == (50, 100)
+    assert not {item.query for item in tested.queries} & {item.query for item in trained.queries}

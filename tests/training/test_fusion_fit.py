@@ -1,0 +1,83 @@
+"""A fusion is fitted where features say what the model does not, and found useless where they say nothing."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from sidecar.fusion import CROSS_ENCODER, DENSE, FIRST_PASS, NAMES
+from training.fusion import Fitted, FusionList, fit_fusion, fusion_list
+
+QUERIES, HITS = 60, 20
+
+
+def windows(*, informative: bool, spread: float = 1.0, source: str = "test") -> list[FusionList]:
+    """Grades drive the logits and, where informative, the first pass, each with noise of its own."""
+    rng = np.random.default_rng(3)
+    made = []
+    for number in range(QUERIES):
+        grades = rng.choice([0, 0, 0, 1, 2, 3], size=HITS)
+        noise = {name: rng.normal(size=HITS) for name in NAMES}
+        columns = {**noise, CROSS_ENCODER: spread * (grades + 2 * noise[CROSS_ENCODER])}
+        if informative:
+            columns[FIRST_PASS] = grades + noise[FIRST_PASS]
+        doc_ids = [f"d{hit:02d}" for hit in range(HITS)]
+        judged = dict(zip(doc_ids, grades.tolist(), strict=True))
+        made.append(fusion_list(f"query {number}", source, doc_ids, columns, judged))
+    return made
+
+
+@pytest.fixture(scope="module")
+def useful() -> Fitted:
+    return fit_fusion(windows(informative=True))
+
+
+@pytest.fixture(scope="module")
+def useless() -> Fitted:
+    return fit_fusion(windows(informative=False))
+
+
+def test_a_feature_that_knows_more_than_the_model_helps(useful: Fitted) -> None:
+    assert useful.helps(0.05)
+    assert useful.comparison.p_value < 0.01
+
+
+def test_the_useful_feature_weighs_more_than_the_noise(useful: Fitted) -> None:
+    weights = useful.fusion.weights
+
+    assert weights[FIRST_PASS] > 5 * weights.get(DENSE, 0.0)
+
+
+def test_noise_does_not_help(useless: Fitted) -> None:
+    assert not useless.helps(0.002)
+
+
+def test_the_cross_encoder_keeps_its_scale(useful: Fitted) -> None:
+    assert useful.fusion.weights[CROSS_ENCODER] == 1.0
+
+
+def test_no_weight_is_negative(useful: Fitted, useless: Fitted) -> None:
+    assert min((*useful.fusion.weights.values(), *useless.fusion.weights.values())) >= 0
+
+
+def test_wider_logits_get_weights_as_much_wider() -> None:
+    narrow, wide = (fit_fusion(windows(informative=True, spread=spread)) for spread in (1.0, 10.0))
+
+    assert wide.penalty == narrow.penalty
+    assert wide.fusion.weights[FIRST_PASS] == pytest.approx(10 * narrow.fusion.weights[FIRST_PASS], rel=0.02)
+
+
+def test_all_windows_of_a_query_are_in_one_fold() -> None:
+    """Were they not, a copy of each window would be fitted on and noise would seem to help."""
+    twice = fit_fusion([*windows(informative=False, source="a"), *windows(informative=False, source="b")])
+
+    assert not twice.helps(0.002)
+
+
+def test_two_fits_are_equal(useful: Fitted) -> None:
+    assert fit_fusion(windows(informative=True)) == useful
+
+
+def test_too_few_queries_are_refused() -> None:
+    with pytest.raises(ValueError, match="too few"):
+        fit_fusion(windows(informative=True)[:2])

@@ -1,0 +1,123 @@
+"""What first passes find -> lists of candidates: each pass alone, reciprocal rank fusion of them, and random order.
+
+Invariant: a list's order is descending score, equal scores by ascending id, as in every metric.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from sidecar.encoding import Fields
+from training.data.lists import QueryList
+from training.metrics.ranking import ranking
+
+Scores = Mapping[str, float]
+BM25, KNN, RRF, RANDOM = "bm25", "knn", "rrf", "random"
+FIRST_PASSES = (BM25, KNN, RRF)
+# The constant of Cormack et al. (SIGIR 2009), and OpenSearch's own default.
+_RRF_K = 60
+
+
+class Source(Protocol):
+    """Where candidates come from: a live node, or a catalogue in memory."""
+
+    @property
+    def documents(self) -> int:
+        """How many there are to find."""
+        ...
+
+    def describe(self) -> str:
+        """A few words for the report."""
+        ...
+
+    def search(self, query: str, depth: int) -> Mapping[str, Scores]:
+        """The `depth` best documents of each pass (BM25, and kNN where there are vectors)."""
+        ...
+
+    def score(self, query: str, doc_ids: Sequence[str]) -> Mapping[str, Scores]:
+        """The same passes' scores of these documents alone; one that a pass does not find is left out."""
+        ...
+
+    def fields(self, doc_ids: Sequence[str]) -> Mapping[str, Fields]:
+        """What the re-ranker gets of these documents; an unknown one is left out."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """One query's documents in the order of a pass, its scores (none: not found by it) and their similarities to the query by vectors."""
+
+    doc_ids: tuple[str, ...]
+    scores: tuple[float | None, ...]
+    dense: tuple[float | None, ...]
+
+    def top(self, count: int) -> Candidates:
+        """The first `count`."""
+        return Candidates(self.doc_ids[:count], self.scores[:count], self.dense[:count])
+
+
+@dataclass(frozen=True, slots=True)
+class Retrieved:
+    """One query's candidates by pass: from the whole catalogue, and the judged documents alone."""
+
+    full: Mapping[str, Candidates]
+    judged: Mapping[str, Candidates]
+
+
+def retrieve(source: Source, query: QueryList, *, depth: int, window: int, seed: int = 0) -> Retrieved:
+    """Ask the source; `depth` candidates of each pass, of which `window` are put into random order."""
+    found = with_fusion(source.search(query.query, depth))
+    full = {name: ranking(scores)[:depth] for name, scores in found.items()}
+    known = source.fields(query.doc_ids)
+    judged_ids = [doc_id for doc_id in query.doc_ids if doc_id in known]
+    wanted = list(dict.fromkeys([*judged_ids, *(doc_id for doc_ids in full.values() for doc_id in doc_ids)]))
+    scored = source.score(query.query, wanted)
+    dense = scored.get(KNN, {})
+    judged_scores = with_fusion({name: _among(judged_ids, scores) for name, scores in scored.items()})
+    last = RRF if RRF in full else BM25
+    rng = random.Random(f"{seed}:{query.query_id}")
+    return Retrieved(
+        {
+            **{name: _candidates(doc_ids, found[name], dense) for name, doc_ids in full.items()},
+            RANDOM: _shuffled(full[last][:window], dense, rng),
+        },
+        {
+            **{name: _candidates(_all(judged_ids, scores), scores, dense) for name, scores in judged_scores.items()},
+            RANDOM: _shuffled(judged_ids, dense, rng),
+        },
+    )
+
+
+def with_fusion(found: Mapping[str, Scores]) -> dict[str, Scores]:
+    """The passes and, where there are several, their reciprocal rank fusion."""
+    return {**found, RRF: reciprocal_rank_fusion(found.values())} if len(found) > 1 else dict(found)
+
+
+def reciprocal_rank_fusion(parts: Iterable[Scores], k: int = _RRF_K) -> dict[str, float]:
+    """Sum over the parts of 1 / (k + rank)."""
+    fused: dict[str, float] = {}
+    for scores in parts:
+        for rank, doc_id in enumerate(ranking(scores), start=1):
+            fused[doc_id] = fused.get(doc_id, 0.0) + 1 / (k + rank)
+    return fused
+
+
+def _among(doc_ids: Sequence[str], scores: Scores) -> dict[str, float]:
+    return {doc_id: scores[doc_id] for doc_id in doc_ids if doc_id in scores}
+
+
+def _all(doc_ids: Sequence[str], scores: Scores) -> list[str]:
+    """The scored documents in order, then those that the pass does not find."""
+    return [*ranking(scores), *sorted(set(doc_ids) - set(scores))]
+
+
+def _candidates(doc_ids: Sequence[str], scores: Scores, dense: Scores) -> Candidates:
+    return Candidates(tuple(doc_ids), tuple(map(scores.get, doc_ids)), tuple(map(dense.get, doc_ids)))
+
+
+def _shuffled(doc_ids: Sequence[str], dense: Scores, rng: random.Random) -> Candidates:
+    shuffled = rng.sample(sorted(doc_ids), len(doc_ids))
+    return _candidates(shuffled, {doc_id: -float(rank) for rank, doc_id in enumerate(shuffled)}, dense)

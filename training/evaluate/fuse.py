@@ -1,0 +1,51 @@
+"""Judged windows of a live model -> its fusion, fitted by `training.fusion`, and the manifest that holds it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from sidecar.manifest import Manifest, read_manifest
+from training.evaluate.evidence import Evidence, Plan, collect, reranked_passes
+from training.evaluate.judged import JudgedSet
+from training.evaluate.served import Served
+from training.evaluate.setup import Place, Progress, sources
+from training.evaluate.systems import columns_of
+from training.export.directory import annotate
+from training.fusion import Fitted, FusionList, fit_fusion, fusion_list
+
+_MODEL = "model"
+
+
+def fuse_model(
+    directory: Path, sets: Sequence[JudgedSet], place: Place, embedder: Path | None, plan: Plan, *, folds: int, progress: Progress
+) -> Fitted:
+    """Score the windows of all judged queries and fit the fusion on them."""
+    lists: list[FusionList] = []
+    with Served({_MODEL: directory}, embedder) as served, sources(place, sets, served, progress) as found:
+        for judged, source in zip(sets, found, strict=True):
+            with progress(f"scoring {judged.name}", len(judged.queries)) as advance:
+                evidence = collect(source, served, judged.queries, plan, advance)
+            lists += [item for each in evidence for item in _lists(judged.name, each, plan)]
+    return fit_fusion(lists, folds=folds)
+
+
+def write_fusion(directory: Path, fitted: Fitted) -> Manifest:
+    """Set the fusion in the manifest and the card, with what cross-validation says of it."""
+    quality = {
+        **read_manifest(directory).quality,
+        "fusion: NDCG@10 bare, by cross-validation": round(fitted.before, 4),
+        "fusion: NDCG@10 fused, by cross-validation": round(fitted.after, 4),
+        "fusion: windows": fitted.lists,
+    }
+    return annotate(directory, fusion=fitted.fusion, quality=quality)
+
+
+def _lists(name: str, evidence: Evidence, plan: Plan) -> list[FusionList]:
+    made = []
+    for first_pass in reranked_passes(plan, evidence.retrieved.full):
+        window = evidence.retrieved.full[first_pass].top(plan.window)
+        if window.doc_ids:
+            columns = columns_of(window, evidence.pairs[_MODEL])
+            made.append(fusion_list(evidence.query.query, f"{name} {first_pass}", window.doc_ids, columns, evidence.grades))
+    return made

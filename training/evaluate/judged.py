@@ -1,0 +1,186 @@
+"""Judged data on disk -> `JudgedSet`: a catalogue and the queries of one part of its split, with their grades.
+
+Invariant: a part never holds a query of another part; what is left out is counted in `notes`.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from cluster.errors import InvalidCatalogue
+from training.batches import TrainingList
+from training.data.build import query_lists
+from training.data.catalogue import ESCI, MSRD, PRODUCTS, CatalogueColumns, read_catalogue
+from training.data.engine import open_engine
+from training.data.judgments import ESCI_RATINGS, MSRD_COLUMNS, JudgmentColumns, read_judgments, read_quepid
+from training.data.lists import Catalogue, QueryList
+from training.data.reading import Read
+from training.data.report import Report
+from training.data.splits import PARTS, Part, split_by_names, split_by_query
+from training.training_set import read_documents, read_lists
+
+Split = Literal["train", "validation", "test", "all"]
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedSet:
+    """What an evaluation looks at. Every query has a hit of a positive grade; the catalogue may be empty where a node holds it."""
+
+    name: str
+    part: str
+    catalogue: Catalogue
+    queries: tuple[QueryList, ...]
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class OwnFiles:
+    """A shop's own files: judgments (CSV, TSV, JSONL or ESCI/Quepid JSON) and, unless a node holds it, the catalogue."""
+
+    judgments: Path
+    catalogue: Path | None = None
+    columns: CatalogueColumns = PRODUCTS
+    judgment_columns: JudgmentColumns = field(default_factory=JudgmentColumns)
+    esci_ratings: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """All queries of a data set, and which part each belongs to; without parts the set is never split."""
+
+    catalogue: Catalogue
+    lists: Sequence[QueryList]
+    parts: Mapping[Part, Sequence[QueryList]]
+    notes: tuple[str, ...] = ()
+
+
+def read_folder(folder: Path, split: Split, preset: str | None = None) -> JudgedSet:
+    """The judged set of a data folder, whose kind is told by its files where no preset is named."""
+    name = preset or recognise(folder)
+    try:
+        found = _PRESETS[name].read(folder)
+    except (OSError, ValueError) as error:
+        raise InvalidCatalogue(f"{folder} cannot be read as {name}: {error}") from error
+    return _chosen(folder.name if name in {"lists", "samples"} else name, found, split)
+
+
+def read_own(files: OwnFiles, split: Split) -> JudgedSet:
+    """The judged set of a shop's own files, split by query (`training.data.splits.part_of`)."""
+    try:
+        lists, notes = _lists(files)
+        catalogue, report = read_catalogue([files.catalogue], files.columns) if files.catalogue else ({}, None)
+    except (OSError, ValueError) as error:
+        raise InvalidCatalogue(str(error)) from error
+    found = _Found(catalogue, lists, split_by_query(lists), (*notes, *_losses(report)))
+    return _chosen(files.judgments.name.split(".")[0], found, split)
+
+
+def recognise(folder: Path) -> str:
+    """The preset whose files a folder holds; raises InvalidCatalogue where it holds none's."""
+    for name, preset in _PRESETS.items():
+        if all((folder / file).is_file() for file in preset.files):
+            return name
+    kinds = "; ".join(f"{name}: {', '.join(preset.files)}" for name, preset in _PRESETS.items())
+    raise InvalidCatalogue(f"{folder} holds the files of no known data set ({kinds}). For other files use --judgments and --catalogue")
+
+
+def limited(judged: JudgedSet, count: int | None) -> JudgedSet:
+    """At most `count` queries, drawn by a checksum of their text: the same ones at every run, whatever else is in the set."""
+    if count is None or count >= len(judged.queries):
+        return judged
+    drawn = sorted(judged.queries, key=lambda item: (zlib.crc32(f"drawn {item.query}".encode()), item.query_id))[:count]
+    kept = {item.query_id for item in drawn}
+    queries = tuple(item for item in judged.queries if item.query_id in kept)
+    return JudgedSet(
+        judged.name, judged.part, judged.catalogue, queries, (*judged.notes, f"{count} of {len(judged.queries)} queries, drawn by checksum")
+    )
+
+
+def _chosen(name: str, found: _Found, split: Split) -> JudgedSet:
+    part = split if found.parts else "all"
+    lists = found.lists if part == "all" else found.parts.get(part, ())
+    useful = [item for item in lists if max(item.grades, default=0) > 0]
+    if not useful:
+        there = ", ".join(f"{len(items)} {key}" for key, items in found.parts.items()) or "no split"
+        raise InvalidCatalogue(f"{name} has no judged query in its part {split!r}: there are {there}")
+    notes = list(found.notes)
+    if part != split:
+        notes.append("this set has no split: all of its queries")
+    if len(useful) < len(lists):
+        notes.append(f"{len(lists) - len(useful)} queries without a relevant hit left out")
+    return JudgedSet(name, part, found.catalogue, tuple(sorted(useful, key=lambda item: item.query_id)), tuple(notes))
+
+
+def _lists(files: OwnFiles) -> tuple[list[QueryList], tuple[str, ...]]:
+    ratings = ESCI_RATINGS if files.esci_ratings else None
+    with open_engine("duckdb") as engine:
+        if files.judgments.name.removesuffix(".gz").endswith(".json"):
+            read = read_quepid(files.judgments, ratings)
+        else:
+            read = read_judgments(engine, [files.judgments], files.judgment_columns, ratings)
+        return _query_lists(read, files.judgments.name)
+
+
+def _query_lists(read: Read, source: str) -> tuple[list[QueryList], tuple[str, ...]]:
+    lists, report = query_lists(read.rows, source)
+    return lists, (*_losses(read.report), *_losses(report))
+
+
+def _losses(report: Report | None) -> tuple[str, ...]:
+    return tuple(f"{report.step}: {count} rows left out: {reason}" for reason, count in report.dropped.items()) if report else ()
+
+
+def _read_esci(folder: Path) -> _Found:
+    lists, notes = _query_lists(read_quepid(folder / "judgments.json.gz"), "esci")
+    catalogue, report = read_catalogue([folder / "products.jsonl.gz"], ESCI)
+    named = msgspec.json.decode((folder / "split.json").read_bytes(), type=dict[str, list[str]])
+    unknown = sorted(set(named) - set(PARTS))
+    if unknown:
+        raise ValueError(f"split.json names the part {unknown[0]!r}: there are {', '.join(PARTS)}")
+    parts = split_by_names(lists, {part: named[part] for part in PARTS if part in named})
+    return _Found(catalogue, lists, parts, (*notes, *_losses(report)))
+
+
+def _read_msrd(folder: Path) -> _Found:
+    with open_engine("duckdb") as engine:
+        lists, notes = _query_lists(read_judgments(engine, [folder / "movies-judgments.tsv.gz"], MSRD_COLUMNS), "msrd")
+    catalogue, report = read_catalogue([folder / "movies-corpus.jsonl.gz"], MSRD)
+    return _Found(catalogue, lists, split_by_query(lists), (*notes, *_losses(report)))
+
+
+def _read_samples(folder: Path) -> _Found:
+    lists, notes = _query_lists(read_quepid(folder / "judgments.json"), "samples")
+    catalogue, report = read_catalogue([folder / "products.jsonl"], PRODUCTS)
+    return _Found(catalogue, lists, {}, (*notes, *_losses(report)))
+
+
+def _read_training_set(folder: Path) -> _Found:
+    graded = [item for item in read_lists(folder) if item.grades is not None]
+    lists = [_query_list(number, item) for number, item in enumerate(graded, start=1)]
+    return _Found(read_documents(folder), lists, {})
+
+
+def _query_list(number: int, item: TrainingList) -> QueryList:
+    grades = tuple(float(round(grade)) for grade in item.grades or ())
+    return QueryList(f"{number:06d}", item.query, item.doc_ids, grades, item.source)
+
+
+@dataclass(frozen=True, slots=True)
+class _Preset:
+    files: tuple[str, ...]
+    read: Callable[[Path], _Found]
+
+
+_PRESETS: Mapping[str, _Preset] = {
+    "esci": _Preset(("products.jsonl.gz", "judgments.json.gz", "split.json"), _read_esci),
+    "msrd": _Preset(("movies-corpus.jsonl.gz", "movies-judgments.tsv.gz"), _read_msrd),
+    "samples": _Preset(("products.jsonl", "judgments.json"), _read_samples),
+    "lists": _Preset(("documents.jsonl.gz", "lists.jsonl.gz"), _read_training_set),
+}
+PRESETS = tuple(_PRESETS)

@@ -1,0 +1,150 @@
+"""What an evaluation found, as frozen data: the console, the HTML page and `report.json` all show this and compute nothing.
+
+Invariant: but for latencies, the same data and models give the same report.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from training.metrics.significance import Comparison
+
+
+@dataclass(frozen=True, slots=True)
+class SystemReport:
+    """One line: means by metric, and a model's difference in NDCG@10 to the best first pass."""
+
+    name: str
+    model: str | None
+    first_pass: str
+    means: Mapping[str, float]
+    difference: Comparison | None
+
+
+@dataclass(frozen=True, slots=True)
+class ModeReport:
+    """Full retrieval, or judged documents alone. `baseline` is the best first pass by NDCG@10."""
+
+    baseline: str
+    systems: tuple[SystemReport, ...]
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """The metrics' names, in the order of the table."""
+        return tuple(self.systems[0].means)
+
+    def row(self, name: str) -> SystemReport | None:
+        """The system of this name, where it was measured."""
+        return next((system for system in self.systems if system.name == name), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """Milliseconds of one request for a window of hits, on this machine, in this run."""
+
+    model: str
+    kind: str
+    first_median_ms: float
+    first_p95_ms: float
+    known_median_ms: float
+    known_p95_ms: float
+    first_requests: int
+    known_requests: int
+
+
+@dataclass(frozen=True, slots=True)
+class SliceRow:
+    """The queries of one kind: mean NDCG@10 by system, and models' differences to the baseline with intervals (not corrected)."""
+
+    slice: str
+    value: str
+    queries: int
+    means: Mapping[str, float]
+    differences: Mapping[str, tuple[float, float, float]]
+
+
+@dataclass(frozen=True, slots=True)
+class PageHit:
+    """One hit of a page; `grade` is none where nobody judged it."""
+
+    doc_id: str
+    title: str
+    grade: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class TwoPages:
+    """A query's first page by the baseline and by a model, and NDCG@10 of both."""
+
+    query: str
+    baseline_ndcg: float
+    system_ndcg: float
+    baseline: tuple[PageHit, ...]
+    system: tuple[PageHit, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Extremes:
+    """The queries that a model changes most, for the worse and for the better."""
+
+    worst: tuple[TwoPages, ...]
+    best: tuple[TwoPages, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SetReport:
+    """One judged set."""
+
+    name: str
+    part: str
+    source: str
+    notes: tuple[str, ...]
+    documents: int
+    queries: int
+    judged_pairs: int
+    grades: Mapping[int, int]
+    relevant_from: int
+    window: int
+    full: ModeReport
+    judged: ModeReport
+    depths: Mapping[str, Mapping[int, float]]
+    slices: tuple[SliceRow, ...]
+    latencies: tuple[Latency, ...]
+    extremes: Mapping[str, Extremes]
+    by_query: Mapping[str, Mapping[str, float]]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelReport:
+    """A model as its manifest describes it, with the user's own mark (`--label`)."""
+
+    name: str
+    key: str
+    kind: str
+    layers: int
+    base: str
+    fusion: Mapping[str, float] | None
+    trained_on: tuple[str, ...]
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """All sets and models of one evaluation."""
+
+    models: tuple[ModelReport, ...]
+    sets: tuple[SetReport, ...]
+
+    @property
+    def systems(self) -> tuple[str, ...]:
+        """Every system's name, in order of first appearance."""
+        return tuple(dict.fromkeys(system.name for judged in self.sets for system in judged.full.systems))
+
+    def model_of(self, system: str) -> str | None:
+        """The model that a system is made by; none for a first pass."""
+        return next((row.model for judged in self.sets if (row := judged.full.row(system))), None)
+
+    def label_of(self, system: str) -> str:
+        """The mark of a system's model."""
+        return next((model.label for model in self.models if model.name == self.model_of(system)), "")

@@ -1,0 +1,78 @@
+"""Evidence -> runs: what each first pass and each model, with and without its fusion, makes of a query's candidates.
+
+Invariant: a model's order comes from `sidecar.fusion` over the very list that is re-ranked, as in the service: its list-wise features
+differ from window to window.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from sidecar.fusion import CROSS_ENCODER, Features, features, fuse
+from sidecar.manifest import Fusion
+from sidecar.ranker import Pair
+from training.evaluate.candidates import FIRST_PASSES, RANDOM, Candidates
+from training.evaluate.evidence import Evidence
+from training.metrics.ranking import Run, ranking
+
+Mode = Literal["full", "judged"]
+
+
+@dataclass(frozen=True, slots=True)
+class System:
+    """One line of the table: a first pass, or a model over a first pass's window; `fusion` is what the model's logits are fused by."""
+
+    name: str
+    first_pass: str
+    model: str | None = None
+    fusion: Fusion | None = None
+
+
+def first_pass_systems(found: Mapping[str, Candidates]) -> list[System]:
+    """The passes that a source has, and random order."""
+    return [System(name, name) for name in (*FIRST_PASSES, RANDOM) if name in found]
+
+
+def model_systems(fusions: Mapping[str, Fusion | None], passes: Sequence[str]) -> list[System]:
+    """Each model over each pass, as it is served; where its manifest has a fusion, its bare logits too."""
+    made = []
+    for first_pass in passes:
+        suffix = f" on {first_pass}" if len(passes) > 1 else ""
+        for model, fusion in fusions.items():
+            made.append(System(f"{model}{suffix}", first_pass, model, fusion))
+            if fusion is not None:
+                made.append(System(f"{model} without fusion{suffix}", first_pass, model))
+    return made
+
+
+def run_of(system: System, evidence: Sequence[Evidence], mode: Mode, window: int) -> Run:
+    """The system's scores by query: of the first `window` hits in full retrieval, of all judged ones otherwise."""
+    return {each.query.query_id: scores_of(system, each, mode, window) for each in evidence}
+
+
+def scores_of(system: System, evidence: Evidence, mode: Mode, window: int) -> dict[str, float]:
+    """One query's scores by document."""
+    retrieved = evidence.retrieved.full if mode == "full" else evidence.retrieved.judged
+    candidates = retrieved[system.first_pass]
+    if mode == "full":
+        candidates = candidates.top(window)
+    if system.model is None:
+        return {doc_id: -float(rank) for rank, doc_id in enumerate(candidates.doc_ids)}
+    columns = columns_of(candidates, evidence.pairs[system.model])
+    scores = columns[CROSS_ENCODER] if system.fusion is None else fuse(system.fusion, columns)
+    return dict(zip(candidates.doc_ids, scores.tolist(), strict=True))
+
+
+def columns_of(candidates: Candidates, pairs: Mapping[str, Pair]) -> Features:
+    """The features of a list as the sidecar computes them."""
+    if not candidates.doc_ids:
+        return features((), title_overlap=(), text_overlap=(), first_pass=(), dense=())
+    logits, title, text = zip(*(pairs[doc_id] for doc_id in candidates.doc_ids), strict=True)
+    return features(logits, title_overlap=title, text_overlap=text, first_pass=candidates.scores, dense=candidates.dense)
+
+
+def page(system: System, evidence: Evidence, window: int, size: int = 10) -> list[str]:
+    """The documents of the first page."""
+    return ranking(scores_of(system, evidence, "full", window))[:size]

@@ -1,0 +1,181 @@
+"""Fits the manifest's linear fusion (`sidecar.fusion`) on judged windows, and tells by cross-validation whether it helps.
+
+score = cross_encoder + sum of weight x feature, weights at least 0: the listwise softmax loss with an L2 penalty on all weights but
+the cross-encoder's, so that a strong penalty is no fusion at all. Invariant: a query is never in the part that its figure was fitted
+on, in any fold, and neither is the choice of the penalty.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy.optimize import minimize
+from scipy.special import logsumexp
+
+from sidecar.fusion import CROSS_ENCODER, NAMES, Features
+from sidecar.manifest import Fusion
+from training.metrics.ranking import evaluate
+from training.metrics.significance import Comparison, compare
+
+Floats = npt.NDArray[np.float64]
+PENALTIES = (0.001, 0.01, 0.1, 1.0, 10.0)
+_NDCG = "ndcg@10"
+# Below this share of the cross-encoder's weight a feature orders nothing.
+_NEGLIGIBLE = 1e-3
+
+
+@dataclass(frozen=True, slots=True)
+class FusionList:
+    """One query's window: features [hits, features] in the order of `NAMES`, the hits' grades, and all judgments of the query."""
+
+    query: str
+    source: str
+    doc_ids: tuple[str, ...]
+    columns: Floats
+    grades: Floats
+    judged: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """A fusion, its penalty, and what cross-validation says of fusing at all: NDCG@10 of the bare logits, fused, and the difference."""
+
+    fusion: Fusion
+    penalty: float
+    lists: int
+    folds: int
+    before: float
+    after: float
+    comparison: Comparison
+
+    def helps(self, least: float) -> bool:
+        """Whether fusing gains at least so much NDCG@10 on queries that it was not fitted on."""
+        return self.comparison.difference >= least
+
+
+def fusion_list(query: str, source: str, doc_ids: Sequence[str], columns: Features, judged: Mapping[str, int]) -> FusionList:
+    """A window as the fit reads it; a hit that nobody judged has grade 0."""
+    grades = np.array([judged.get(doc_id, 0) for doc_id in doc_ids], dtype=np.float64)
+    return FusionList(query, source, tuple(doc_ids), np.stack([columns[name] for name in NAMES], axis=1), grades, judged)
+
+
+def fit_fusion(lists: Sequence[FusionList], *, folds: int = 5, penalties: Sequence[float] = PENALTIES) -> Fitted:
+    """The fusion of all lists, and its gain by nested cross-validation."""
+    parts = _folds(lists, folds)
+    if len(parts) < 3:
+        raise ValueError(f"{len(lists)} lists of {len({item.query for item in lists})} queries are too few to cross-validate a fusion on")
+    fused: dict[str, float] = {}
+    for held_out in range(len(parts)):
+        rest = [part for number, part in enumerate(parts) if number != held_out]
+        weights = _fit(_flat(rest), _best_penalty(rest, penalties))
+        fused |= _ndcg(parts[held_out], weights)
+    bare = _ndcg(lists, _bare())
+    penalty = _best_penalty(parts, penalties)
+    return Fitted(
+        Fusion(_named(_fit(lists, penalty))),
+        penalty,
+        len(lists),
+        len(parts),
+        float(np.mean(list(bare.values()))),
+        float(np.mean(list(fused.values()))),
+        compare(fused, bare),
+    )
+
+
+def _best_penalty(parts: Sequence[Sequence[FusionList]], penalties: Sequence[float]) -> float:
+    """The penalty whose fits order the parts best that they were not fitted on; of equals the strongest."""
+    means = {}
+    for penalty in penalties:
+        values: list[float] = []
+        for held_out, part in enumerate(parts):
+            rest = _flat([other for number, other in enumerate(parts) if number != held_out])
+            values += _ndcg(part, _fit(rest, penalty)).values()
+        means[penalty] = float(np.mean(values))
+    return max(sorted(penalties, reverse=True), key=lambda penalty: round(means[penalty], 6))
+
+
+@dataclass(frozen=True, slots=True)
+class _Stacked:
+    """Lists as one array: features [lists, hits, features], targets [lists, hits], which hits are real, and each list's share."""
+
+    columns: Floats
+    targets: Floats
+    real: npt.NDArray[np.bool_]
+    shares: Floats
+
+
+def _fit(lists: Sequence[FusionList], penalty: float) -> Floats:
+    """Weights in the order of `NAMES`, the cross-encoder's 1 (0 where the logits order nothing)."""
+    useful = [item for item in lists if item.grades.max(initial=0.0) > 0]
+    # Logits of one model spread ten times as wide as another's: the penalty must mean the same for both.
+    spread = float(np.mean([item.columns[:, 0].std() for item in useful])) or 1.0
+    scale = np.where(_bare() > 0, 1 / spread, 1.0)
+    stacked = _stacked(useful, scale)
+    penalties = penalty * (1 - _bare())
+    start = np.where(_bare() > 0, 1.0, 0.1)
+    found = minimize(_loss, start, args=(stacked, penalties), jac=True, method="L-BFGS-B", bounds=[(0, None)] * len(NAMES))
+    weights: Floats = found.x * scale
+    if weights[0] > 1e-6 * scale[0]:
+        weights = weights / weights[0]
+    return weights
+
+
+def _loss(weights: Floats, lists: _Stacked, penalties: Floats) -> tuple[float, Floats]:
+    """Softmax cross-entropy over each list, plus the penalty; and its gradient."""
+    scores = np.where(lists.real, lists.columns @ weights, -np.inf)
+    normalisers = logsumexp(scores, axis=1, keepdims=True)
+    losses = normalisers[:, 0] - (lists.targets * np.where(lists.real, scores, 0.0)).sum(axis=1)
+    errors = (np.exp(scores - normalisers) - lists.targets) * lists.shares[:, None]
+    value = float(lists.shares @ losses + penalties @ weights**2)
+    return value, np.einsum("lh,lhf->f", errors, lists.columns) + 2 * penalties * weights
+
+
+def _stacked(lists: Sequence[FusionList], scale: Floats) -> _Stacked:
+    """Every data set counts the same, however many queries it has."""
+    counts = Counter(item.source for item in lists)
+    longest = max(len(item.doc_ids) for item in lists)
+    columns = np.zeros((len(lists), longest, len(NAMES)))
+    targets = np.zeros((len(lists), longest))
+    real = np.zeros((len(lists), longest), dtype=bool)
+    for row, item in enumerate(lists):
+        gains = np.exp2(item.grades) - 1
+        columns[row, : len(gains)] = item.columns * scale
+        targets[row, : len(gains)] = gains / gains.sum()
+        real[row, : len(gains)] = True
+    shares = np.array([1 / (len(counts) * counts[item.source]) for item in lists])
+    return _Stacked(columns, targets, real, shares)
+
+
+def _folds(lists: Sequence[FusionList], folds: int) -> list[list[FusionList]]:
+    """By a checksum of the query: all lists of a query in one part, the same at every run."""
+    parts: list[list[FusionList]] = [[] for _ in range(folds)]
+    for item in lists:
+        parts[zlib.crc32(f"fold {item.query}".encode()) % folds].append(item)
+    return [part for part in parts if any(item.grades.max(initial=0.0) > 0 for item in part)]
+
+
+def _ndcg(lists: Sequence[FusionList], weights: Floats) -> dict[str, float]:
+    run = {_id(item): dict(zip(item.doc_ids, (item.columns @ weights).tolist(), strict=True)) for item in lists}
+    return dict(evaluate(run, {_id(item): item.judged for item in lists}, [_NDCG])[_NDCG])
+
+
+def _id(item: FusionList) -> str:
+    return f"{item.source}\t{item.query}"
+
+
+def _bare() -> Floats:
+    return np.array([float(name == CROSS_ENCODER) for name in NAMES])
+
+
+def _named(weights: Floats) -> dict[str, float]:
+    least = _NEGLIGIBLE * float(weights.max())
+    return {name: round(float(weight), 4) for name, weight in zip(NAMES, weights, strict=True) if weight >= least or name == CROSS_ENCODER}
+
+
+def _flat(parts: Sequence[Sequence[FusionList]]) -> list[FusionList]:
+    return [item for part in parts for item in part]
