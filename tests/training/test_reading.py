@@ -176,6 +176,20 @@ def test_a_header_with_a_repeated_name_is_refused(engine: Engine, tmp_path: Path
         read_interactions(engine, [write(tmp_path / "a.csv", "item,item", "1,2")], InteractionColumns(item="item"))
 
 
+def test_a_byte_order_mark_is_no_part_of_the_first_column(engine: Engine, tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_bytes(b"\xef\xbb\xbfitem,user\ni1,u1\n")
+    (row,) = rows(read_interactions(engine, [path], InteractionColumns(item="item", user="user")).rows)
+    assert (row["item_id"], row["user_id"]) == ("i1", "u1")
+
+
+def test_a_row_that_is_not_utf_8_is_a_bad_row(engine: Engine, tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_bytes(b"item,user\ni1,u1\ncaf\xe9,u2\n")
+    report = read_interactions(engine, [path], InteractionColumns(item="item")).report
+    assert (report.kept, sum(report.dropped.values())) == (1, 1)
+
+
 def test_the_engine_removes_its_folder_when_it_closes() -> None:
     with open_engine("duckdb") as opened:
         (found,) = opened.connection.raw_sql("SELECT path FROM duckdb_databases() WHERE path IS NOT NULL").fetchall()

@@ -72,13 +72,21 @@ def test_invoices_that_take_goods_back_are_cancellations(engine: Engine, tmp_pat
         "536367,85123A,damaged,-1,2010-12-03 08:26:00,0,,United Kingdom\n"
         "536368,85123A,HEART HOLDER,1,2010-12-03 08:26:00,2.55,17851.0,France\n"
         "536369,POST,POSTAGE,1,2010-12-03 08:26:00,18,17851.0,France\n"
+        "536370,85123A,HEART HOLDER,1,2010-12-03 08:26:00,2.55,17852.0,France\n"
+        "536371,85123A,had been put aside,1,2010-12-03 08:26:00,0,,France\n"
     )
     read = read_online_retail(engine, [path])
     kinds = [(row["user_id"], row["type"]) for row in read.rows.order_by("session_id").to_pyarrow().to_pylist()]
-    assert kinds == [("17850", "purchase"), (None, "cancellation"), *[("17851", "purchase")] * 2, ("17850", "cancellation")]
+    bought = [("17851", "purchase"), ("17851", "purchase"), ("17852", "purchase"), (None, "purchase")]
+    assert kinds == [("17850", "purchase"), (None, "cancellation"), *bought, ("17850", "cancellation")]
     cleaned = clean(engine, read.rows, ONLINE_RETAIL_CLEANING)
-    assert cleaned.report.dropped == {"cancellation": 2, "purchase taken back": 1, "not an item": 1}
-    assert cleaned.report.kept == 1
+    assert cleaned.report.dropped == {
+        "cancellation": 2,
+        "purchase taken back": 1,
+        "not an item": 1,
+        "note instead of an item's name": 1,
+    }
+    assert cleaned.report.kept == 2
 
 
 def test_stars_become_likes_and_dislikes(engine: Engine, tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from training.data.report import count
 _HOUR_MS = 3_600_000
 # What stock keepers write where an item's name belongs.
 _NOTE_WORDS = (
-    r"(?i)\b(damage[sd]?|dagamed|missing|lost|found|check|adjust(ed|ment)?|thrown|throw away|wrong(ly)?|incorrect(ly)?|"
+    r"\b(?i:damage[sd]?|dagamed|missing|lost|found|check|adjust(ed|ment)?|thrown|throw away|wrong(ly)?|incorrect(ly)?|"
     r"faulty|broken|smashed|crushed|mouldy|wet|rusty|returned|mixed up|sold as|stock|test|samples?|barcode|amazon|ebay|dotcom)\b"
 )
 

@@ -10,10 +10,12 @@ from typing import TextIO, cast
 
 
 def open_text(path: Path) -> TextIO:
-    """A text file in UTF-8, plain or gzipped; line ends are kept as they are."""
-    if path.suffix == ".gz":
-        return cast(TextIO, gzip.open(path, "rt", encoding="utf-8", newline=""))
-    return path.open(encoding="utf-8", newline="")
+    """A text file in UTF-8, with or without a byte order mark, plain or gzipped; line ends are kept as they are.
+
+    Bytes that are no UTF-8 become the replacement character: a broken letter is no reason to lose a product.
+    """
+    opened = gzip.open if path.suffix == ".gz" else open
+    return cast(TextIO, opened(path, "rt", encoding="utf-8-sig", errors="replace", newline=""))
 
 
 def read_header(paths: Sequence[Path], delimiter: str) -> list[str]:
