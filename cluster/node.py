@@ -129,7 +129,6 @@ class Node:
             "discovery.type: single-node",
             # A laptop's disk is often fuller than a data node's may be; without this the index would turn read-only.
             "cluster.routing.allocation.disk.threshold_enabled: false",
-            *installation.release.settings,
             *self.settings,
         )
         (installation.home / "config" / "opensearch.yml").write_text("\n".join(lines) + "\n")

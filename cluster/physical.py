@@ -11,8 +11,6 @@ from typing import Any
 import msgspec
 from opensearchpy import OpenSearch
 
-from cluster.errors import ClusterError
-
 _KEY = "rerank"
 
 
@@ -43,8 +41,9 @@ def builds_of(client: OpenSearch, alias: str) -> list[PhysicalIndex]:
 
 
 def write_note(client: OpenSearch, index: str, note: Note) -> None:
-    """Replace our note on an index that we built."""
-    client.indices.put_mapping(index=index, body={"_meta": {_KEY: msgspec.to_builtins(note)}})
+    """Replace our note on an index that we built, beside what its mapping says of itself."""
+    meta = client.indices.get_mapping(index=index)[index]["mappings"].get("_meta", {})
+    client.indices.put_mapping(index=index, body={"_meta": {**meta, _KEY: msgspec.to_builtins(note)}})
 
 
 def set_default_pipeline(client: OpenSearch, index: str, pipeline: str) -> None:
@@ -53,10 +52,7 @@ def set_default_pipeline(client: OpenSearch, index: str, pipeline: str) -> None:
 
 
 def _found(client: OpenSearch, pattern: str) -> list[PhysicalIndex]:
-    try:
-        found = client.indices.get(index=pattern, params={"ignore_unavailable": "true"})
-    except Exception as error:
-        raise ClusterError(f"{pattern}: {error}") from error
+    found = client.indices.get(index=pattern, params={"ignore_unavailable": "true"})
     return [_physical(name, body) for name, body in sorted(found.items())]
 
 

@@ -43,10 +43,18 @@ def read_pipeline(path: Path, overrides: Mapping[str, Any] | None = None) -> Bod
 
 
 def put(client: OpenSearch, index: str, pipeline: str, body: Body) -> Switched:
-    """Store the pipeline and make it the default of every index behind the name."""
+    """Store the pipeline and make it the default of every index behind the name; raises ClusterError over a foreign one."""
     indices = _existing(client, index)
-    before = _defaults_before(_definition(client, pipeline))
-    before |= {physical.name: physical.default_pipeline for physical in indices if physical.default_pipeline != pipeline}
+    there = _definition(client, pipeline)
+    if there and not _is_ours(there):
+        raise ClusterError(f"a pipeline named {pipeline} is there already and does not re-rank: choose another name")
+    before = _defaults_before(there)
+    for physical in indices:
+        if physical.default_pipeline != pipeline:
+            before[physical.name] = physical.default_pipeline
+        else:
+            # Made the default by hand: what was before is not known, so there is none to go back to.
+            before.setdefault(physical.name, "")
     _store(client, pipeline, body, before)
     for physical in indices:
         set_default_pipeline(client, physical.name, pipeline)
@@ -102,6 +110,10 @@ def _store(client: OpenSearch, pipeline: str, body: Body, before: Mapping[str, s
 def _defaults_before(body: Body) -> dict[str, str]:
     _, _, noted = body.get("description", "").partition(_BEFORE)
     return msgspec.json.decode(noted, type=dict[str, str]) if noted else {}
+
+
+def _is_ours(body: Body) -> bool:
+    return _BEFORE in body.get("description", "") or any("sidecar_rerank" in each for each in body.get("response_processors", []))
 
 
 def _existing(client: OpenSearch, index: str) -> list[PhysicalIndex]:

@@ -1,6 +1,6 @@
 """The OpenSearch releases that a node can be made of: the server and its plugins, all of them on Maven Central.
 
-The reference is 3.5.0 with k-NN; 3.8.0 and 3.4.0 are for compatibility runs (no k-NN zip is published for them).
+The reference is 3.5.0 with k-NN; 3.8.0 is for compatibility runs (no k-NN zip is published for it).
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ class Release:
 
     version: str
     plugins: tuple[str, ...] = ()
-    settings: tuple[str, ...] = ()
 
     @property
     def server_artifact(self) -> str:
@@ -33,14 +32,7 @@ class Release:
 
 
 REFERENCE = "3.5.0"
-RELEASES = {
-    release.version: release
-    for release in (
-        Release("3.5.0", plugins=("opensearch-knn",)),
-        Release("3.8.0"),
-        Release("3.4.0", plugins=("opensearch-security",), settings=("plugins.security.disabled: true",)),
-    )
-}
+RELEASES = {release.version: release for release in (Release("3.5.0", plugins=("opensearch-knn",)), Release("3.8.0"))}
 
 
 def release_of(version: str) -> Release:

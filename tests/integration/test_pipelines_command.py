@@ -88,6 +88,27 @@ def test_off_keeps_a_pipeline_that_another_index_names(client: OpenSearch, reran
     assert client.search(index=f"{index}-other")["hits"]["hits"] == []
 
 
+def test_a_foreign_pipeline_is_never_overwritten(client: OpenSearch, rerank: Callable[..., Result]) -> None:
+    own_pipeline(client, "of-the-shop")
+
+    result = rerank("put", "--pipeline", "of-the-shop")
+
+    assert (result.exit_code, "of-the-shop is there already" in result.stderr) == (1, True)
+
+
+def test_put_and_off_take_over_a_pipeline_that_was_switched_on_by_hand(
+    client: OpenSearch, rerank: Callable[..., Result], index: str
+) -> None:
+    body = json.loads((CHECKOUT / "opensearch" / "pipelines" / "products.json").read_text())
+    client.transport.perform_request("PUT", f"/_search/pipeline/rerank-{index}", body=body)
+    client.indices.put_settings(index=index, body={SETTING: f"rerank-{index}"})
+
+    rerank("put")
+
+    assert "deleted" in rerank("off").stdout
+    assert SETTING not in client.indices.get_settings(index=index, flat_settings=True)[index]["settings"]
+
+
 def test_off_without_put_says_so_and_changes_nothing(client: OpenSearch, rerank: Callable[..., Result], index: str) -> None:
     before = whole_state(client, index)
 
