@@ -21,6 +21,7 @@ import psutil
 import requests
 
 from benchmarks.workloads import Pairs
+from cluster.errors import ClusterError
 from cluster.ports import LOCALHOST, free_port
 from cluster.workspace import CHECKOUT
 
@@ -33,7 +34,7 @@ _OFFLINE = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "HF_HUB_DISABLE_
 Line = TypeVar("Line")
 
 
-class Unavailable(Exception):
+class Unavailable(ClusterError):
     """A contestant that cannot take part, and why."""
 
 
@@ -144,7 +145,7 @@ class Web:
     environment: Callable[[int], Mapping[str, str]] = field(default=lambda _: {})
 
     @contextmanager
-    def start(self) -> Iterator[Session]:
+    def start(self) -> Iterator[Served]:
         """Run the service for the length of the block."""
         port = free_port()
         environment = {**os.environ, **_OFFLINE, **self.environment(port)}
@@ -152,7 +153,7 @@ class Web:
             process = psutil.Popen(
                 list(self.command(port)), stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment, cwd=CHECKOUT
             )
-            session = _Served(self, f"http://{LOCALHOST}:{port}", connection, process)
+            session = Served(self, f"http://{LOCALHOST}:{port}", connection, process)
             try:
                 session.wait(log)
                 yield session
@@ -160,17 +161,19 @@ class Web:
                 end(process)
 
 
-class _Served:
+class Served:
+    """A running service, at `url`, in `process`."""
+
     def __init__(self, contestant: Web, url: str, connection: requests.Session, process: psutil.Popen) -> None:
         self._contestant = contestant
-        self._url = url
+        self.url = url
         self._connection = connection
-        self._process = process
+        self.process = process
 
     def wait(self, log: IO[bytes]) -> None:
         deadline = time.monotonic() + _READY_S
         while not self._is_ready():
-            if self._process.poll() is not None or time.monotonic() > deadline:
+            if self.process.poll() is not None or time.monotonic() > deadline:
                 raise Unavailable(last_line(log))
             time.sleep(_POLL_S)
 
@@ -178,7 +181,7 @@ class _Served:
         body = msgspec.json.encode(self._contestant.body(pairs))
         started = time.perf_counter()
         answer = self._connection.post(
-            f"{self._url}{self._contestant.route}", data=body, headers={"Content-Type": "application/json"}, timeout=120
+            f"{self.url}{self._contestant.route}", data=body, headers={"Content-Type": "application/json"}, timeout=120
         )
         ms = (time.perf_counter() - started) * 1000
         if not answer.ok:
@@ -186,11 +189,11 @@ class _Served:
         return Answer(ms, self._contestant.scores(answer.json(), len(pairs.documents)))
 
     def resident_mib(self) -> float:
-        return resident_mib(self._process)
+        return resident_mib(self.process)
 
     def _is_ready(self) -> bool:
         try:
-            return self._connection.get(f"{self._url}{self._contestant.ready}", timeout=5).ok
+            return self._connection.get(f"{self.url}{self._contestant.ready}", timeout=5).ok
         except requests.RequestException:
             return False
 

@@ -29,6 +29,8 @@ from benchmarks.stack import processor_seconds
 GENERATOR = "load tool"
 _SAMPLE_S = 0.5
 _SLACK_S = 60
+# The plugin's word for a search that found nothing: it counts as re-ranked.
+_NOTHING_TO_DO = "no_hits"
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,8 +184,7 @@ def summarize(rate: float, planned: int, sent: Sequence[Sent], *, watch: Watch, 
     """A step's figures; percentiles are those of answers, and what was never answered counts as failed."""
     answered = [each for each in sent if each.status == 200]
     waits = [each.ms for each in answered] or [float("inf")]
-    reranked = [each for each in answered if each.applied or not tells]
-    # A page in first-pass order without a reason is one that needs no re-ranking; every other answer names its own.
+    reranked = [each for each in answered if each.applied or each.reason == _NOTHING_TO_DO or not tells]
     reasons = Counter(each.reason or "unsaid" for each in answered if tells and not each.applied)
     reasons += Counter(f"status {each.status}" if each.status else "no answer" for each in sent if each.status != 200)
     return Step(

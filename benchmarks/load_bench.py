@@ -7,32 +7,46 @@ from __future__ import annotations
 
 import csv
 import gzip
+import random
+import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import msgspec
+import requests
 from matplotlib.figure import Figure
+from tokenizers import Tokenizer
 
-from benchmarks.load import Outcome, Stairs, Step
+from benchmarks import peers_bench
+from benchmarks.contestants import Web
+from benchmarks.environments import Environment
+from benchmarks.load import Outcome, Stairs, Step, Target, climb
 from benchmarks.machine import Machine
+from benchmarks.plain import make_variants
 from benchmarks.report import Cell, Report, Table
 from benchmarks.samples import number
-from benchmarks.stack import INDEX
-from benchmarks.workloads import Shop, distinct_queries, repetition
+from benchmarks.stack import INDEX, process_of, running_stack
+from benchmarks.workloads import Cutter, Pairs, Shop, distinct_queries, product_text, repetition
 from cluster.errors import InvalidCatalogue
 from cluster.queries import match
+from sidecar.manifest import read_manifest
 
 DISTINCT, REPEATING = "no query twice", "queries repeat"
 _SEARCH_SIZE = 10
+# Begins a pattern's queries anew.
+Pattern = Callable[[], Iterator[str]]
+Told = Callable[[str, Step], None]
 
 
-def query_patterns(shop: Shop, data: Path) -> dict[str, Callable[[], Iterator[str]]]:
+def query_patterns(shop: Shop, data: Path) -> dict[str, Pattern]:
     """Both patterns of queries, each as a function that begins anew.
 
-    Queries are real: the judged ones of the catalogue, those of a furniture shop (WANDS), then openings of product titles. They repeat as the
-    customers of a real shop come back to its items (Online Retail, in the order of the purchases).
+    Queries are real: the judged ones of the catalogue, those of a furniture shop (WANDS), then openings of product titles. They
+    repeat as the customers of a real shop come back to its items (Online Retail, in the order of the purchases).
     """
     extra = _wands(data / "wands" / "query.csv")
     asked = _purchases(data / "online-retail" / "online_retail.csv.gz")
@@ -42,14 +56,72 @@ def query_patterns(shop: Shop, data: Path) -> dict[str, Callable[[], Iterator[st
     }
 
 
-def search_path() -> str:
-    """The path of a search, the same with and without re-ranking."""
-    return f"/{INDEX}/_search"
-
-
 def search_body(query: str) -> bytes:
     """An ordinary page of titles."""
     return msgspec.json.encode({**match(query, _SEARCH_SIZE), "_source": ["title"]})
+
+
+def climb_searches(
+    catalogue: Path,
+    models: Path,
+    profile: str,
+    patterns: Mapping[str, Pattern],
+    stairs: Stairs,
+    *,
+    window: int,
+    deadline_ms: int,
+    told: Told,
+) -> dict[str, Outcome]:
+    """Load the whole stack: each pattern meets a fresh sidecar, with the settings as shipped."""
+    outcomes: dict[str, Outcome] = {}
+    with running_stack(catalogue, models, profile) as stack:
+        for pattern, queries in patterns.items():
+            name = f"search, {pattern}"
+            with stack.sidecar({}) as service:
+                stack.rerank(service, window=window, deadline_ms=deadline_ms)
+                processes = {"node": process_of(stack.node.daemon), "sidecar": process_of(service.daemon)}
+                target = Target(stack.node.url, f"/{INDEX}/_search", search_body, processes)
+                asked = queries()
+                warm_up(target, asked)
+                outcomes[name] = climb(target, asked, stairs, told=partial(told, name))
+    return outcomes
+
+
+def climb_services(
+    shop: Shop, model: Path, peer: Environment, patterns: Mapping[str, Pattern], stairs: Stairs, *, documents: int, told: Told
+) -> dict[str, Outcome]:
+    """Load the sidecar and infinity alone: the same texts to re-rank, by an ordinary export of the same weights, no query twice."""
+    cutter = Cutter(Tokenizer.from_file(str(model / "tokenizer.json")))
+    template = read_manifest(model).template.text_template()
+    pool = [product_text(body, template, cutter) for body in shop.products.values()]
+    outcomes: dict[str, Outcome] = {}
+    with tempfile.TemporaryDirectory(prefix="rerank-load-") as folder:
+        variants = make_variants(model, Path(folder))
+        ours = peers_bench.served_ours(variants.sidecar_plain, peers_bench.PLAIN)
+        for contestant in (ours, peers_bench.infinity(variants.plain, peers_bench.PLAIN, peer)):
+            name = f"{contestant.name}, {documents} texts a request"
+            body = partial(_request_body, contestant, pool, documents)
+            with contestant.start() as session:
+                target = Target(session.url, contestant.route, body, {contestant.name: session.process}, tells=False)
+                asked = patterns[DISTINCT]()
+                warm_up(target, asked)
+                outcomes[name] = climb(target, asked, stairs, told=partial(told, name))
+    return outcomes
+
+
+def warm_up(target: Target, queries: Iterator[str], count: int = 20) -> None:
+    """Some requests that nobody counts, one after the other: what is compiled or made once is made now."""
+    for query in islice(queries, count):
+        answer = requests.post(
+            f"{target.url}{target.path}", data=target.body(query), headers={"Content-Type": "application/json"}, timeout=60
+        )
+        answer.raise_for_status()
+
+
+def _request_body(contestant: Web, pool: Sequence[str], documents: int, query: str) -> bytes:
+    # The query decides which texts: the same for every contestant.
+    texts = tuple(random.Random(query).sample(pool, documents))
+    return msgspec.json.encode(contestant.body(Pairs(query, texts, 0)))
 
 
 def load_report(outcomes: Mapping[str, Outcome], stairs: Stairs, machine: Machine, settings: dict[str, Any], *, quick: bool) -> Report:
@@ -119,8 +191,8 @@ def _summary(outcomes: Mapping[str, Outcome], machine: Machine, stairs: Stairs) 
         else:
             rows.append((name, number(best.rate), number(best.rate / machine.cores), number(best.per_core())))
     note = (
-        f"The highest rate of the stairs with p99 <= {number(stairs.limit_ms)} ms and 99 of 100 pages re-ranked. The load tool, the node and the "
-        "sidecar share the cores; the last column counts the processor time of node and sidecar alone."
+        f"The highest rate of the stairs with p99 <= {number(stairs.limit_ms)} ms and 99 of 100 pages re-ranked. The load tool, the "
+        "node and the sidecar share the cores; the last column counts the processor time of node and sidecar alone."
     )
     columns = ("load", "searches a second", "per core of the machine", "per second of processor time")
     return Table(f"Sustained at p99 <= {number(stairs.limit_ms)} ms", columns, tuple(rows), (note,))

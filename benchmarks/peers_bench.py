@@ -49,7 +49,7 @@ def field_of(variants: Variants, environments: dict[str, Environment]) -> Field:
         {"directory": str(variants.plain), "batch_size": 32},
         environments["sentence-transformers"].python,
     )
-    served = _served_ours(variants.sidecar_own, OWN)
+    served = served_ours(variants.sidecar_own, OWN)
     plain: tuple[Contestant, ...] = (
         ours,
         _ours(variants.sidecar_plain, PLAIN),
@@ -104,7 +104,9 @@ def _ours(directory: Path, file: str) -> Library:
     return Library("ours, library", file, "sidecar", {"directory": str(directory)})
 
 
-def _served_ours(directory: Path, file: str) -> Web:
+def served_ours(directory: Path, file: str) -> Web:
+    """This project's service, its caches off."""
+
     def environment(port: int) -> dict[str, str]:
         return {
             "RERANK_BIND": f"{LOCALHOST}:{port}",

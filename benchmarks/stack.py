@@ -6,7 +6,7 @@ requests are the same with and without re-ranking: the index's default pipeline 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,7 +74,7 @@ class Stack:
 
 
 @contextmanager
-def running_stack(catalogue: Path, models: Path, profile: str, advance: Callable[[int], None]) -> Iterator[Stack]:
+def running_stack(catalogue: Path, models: Path, profile: str) -> Iterator[Stack]:
     """A node with the catalogue of a folder, without vectors: the first pass is BM25."""
     node = Node(name=NAME, port=free_port())
     node.down()
@@ -84,7 +84,7 @@ def running_stack(catalogue: Path, models: Path, profile: str, advance: Callable
             job = Job(
                 find_catalogue(catalogue).products, INDEX, CHECKOUT / "mappings" / "products.json", FieldNames(), None, remove_old=True
             )
-            index_catalogue(client, job, advance)
+            index_catalogue(client, job, lambda _: None)
             # One segment: what merging does in the background would disturb a part of the figures.
             client.indices.forcemerge(index=INDEX, params={"max_num_segments": "1"})
             yield Stack(node, client, models, profile)

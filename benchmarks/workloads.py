@@ -84,12 +84,15 @@ class Cutter:
 def product_hits(shop: Shop, template: TextTemplate, cutter: Cutter, *, hits: int, queries: int, seed: int = 7) -> Workload:
     """Judged products of real queries, filled up with others to the window: the texts as the shipped template composes them."""
 
-    def text(body: Mapping[str, Any]) -> str:
-        parts = (cutter.cut(field_text(body.get(field.role)), field.tokens) for field in template.fields)
-        return cutter.cut(f" {template.separator} ".join(part for part in parts if part), template.max_document_tokens)
-
     chosen = _candidates(shop, hits, queries, random.Random(seed), allowed=lambda _: True)
-    return Workload("product hits", tuple(_pairs(query, map(text, bodies), cutter) for query, bodies in chosen))
+    texts = ((query, (product_text(body, template, cutter) for body in bodies)) for query, bodies in chosen)
+    return Workload("product hits", tuple(_pairs(query, documents, cutter) for query, documents in texts))
+
+
+def product_text(body: Mapping[str, Any], template: TextTemplate, cutter: Cutter) -> str:
+    """A product as one text, each field and the whole within the template's budgets."""
+    parts = (cutter.cut(field_text(body.get(field.role)), field.tokens) for field in template.fields)
+    return cutter.cut(f" {template.separator} ".join(part for part in parts if part), template.max_document_tokens)
 
 
 def passages(shop: Shop, cutter: Cutter, *, limit: int, hits: int, queries: int, seed: int = 7) -> Workload:
