@@ -57,8 +57,8 @@ def client(node: Node) -> Iterator[OpenSearch]:
 def sidecar(node: Node) -> Iterator[Service]:
     """The real sidecar with the shipped models, under gunicorn."""
     service = Service(name=node.name, port=free_port())
-    service.up()
     try:
+        service.up()
         yield service
     finally:
         service.down()
@@ -80,8 +80,8 @@ def running_node(version: str) -> Iterator[Node]:
         running = Node(name=name, version=version, port=free_port(), heap=_HEAP)
         running.down()
         running.forget()
-        running.up(built_plugin())
         try:
+            running.up(built_plugin())
             yield running
         finally:
             running.down()
