@@ -28,6 +28,7 @@ from sidecar.log import configure_logging
 @click.option("--window", default=100, show_default=True, type=click.IntRange(10, 1000), help="Hits of a window.")
 @click.option("--folds", default=5, show_default=True, type=click.IntRange(3, 20), help="Parts of the cross-validation.")
 @click.option("--min-gain", default=0.002, show_default=True, help="NDCG@10 that fusing must gain by cross-validation to be written.")
+@click.option("--no-similarity", is_flag=True, help="Leave vectors out: for a service whose hits come without `similarity`.")
 @click.option("--dry-run", is_flag=True, help="Report, and write nothing.")
 @json_option
 def command(
@@ -38,6 +39,7 @@ def command(
     window: int,
     folds: int,
     min_gain: float,
+    no_similarity: bool,
     dry_run: bool,
     as_json: bool,
 ) -> None:
@@ -52,7 +54,7 @@ def command(
     from training.evaluate.fuse import fuse_model, write_fusion  # noqa: PLC0415
 
     configure_logging("error")
-    plan = Plan(window, (), first_passes, timed_again=0)
+    plan = Plan(window, (), first_passes, timed_again=0, similarity=not no_similarity)
     try:
         fitted = fuse_model(
             model, chosen.selection().read(), chosen.place(), chosen.embedder_directory(), plan, folds=folds, progress=progress_bar

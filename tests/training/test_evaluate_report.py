@@ -74,7 +74,7 @@ def report(out: Path) -> Any:
 def test_every_first_pass_stands_beside_every_model_with_and_without_its_fusion(report: Any) -> None:
     names = [system["name"] for system in report["sets"][0]["full"]["systems"]]
 
-    assert names == ["bm25", "knn", "rrf", "random", "plain", "fused", "fused without fusion"]
+    assert names == ["bm25", "knn", "rrf", "random", "plain", "fused", "fused without similarity", "fused without fusion"]
 
 
 def test_models_are_compared_with_the_best_first_pass(report: Any) -> None:

@@ -67,15 +67,15 @@ class Retrieved:
     judged: Mapping[str, Candidates]
 
 
-def retrieve(source: Source, query: QueryList, *, depth: int, window: int, seed: int = 0) -> Retrieved:
-    """Ask the source; `depth` candidates of each pass, of which `window` are put into random order."""
+def retrieve(source: Source, query: QueryList, *, depth: int, window: int, similarity: bool = True, seed: int = 0) -> Retrieved:
+    """Ask the source; `depth` candidates of each pass, of which `window` are put into random order; without `similarity` none is known."""
     found = with_fusion(source.search(query.query, depth))
     full = {name: ranking(scores)[:depth] for name, scores in found.items()}
     known = source.fields(query.doc_ids)
     judged_ids = [doc_id for doc_id in query.doc_ids if doc_id in known]
     wanted = list(dict.fromkeys([*judged_ids, *(doc_id for doc_ids in full.values() for doc_id in doc_ids)]))
     scored = source.score(query.query, wanted)
-    dense = scored.get(KNN, {})
+    dense = scored.get(KNN, {}) if similarity else {}
     judged_scores = with_fusion({name: _among(judged_ids, scores) for name, scores in scored.items()})
     last = RRF if RRF in full else BM25
     rng = random.Random(f"{seed}:{query.query_id}")

@@ -60,7 +60,7 @@ def evaluate_set(
         depths=depth_curve(models, evidence, qrels, plan.depths),
         slices=slice_rows(evidence, values, full.baseline, [system.name for system in models]),
         latencies=tuple(latency(name, served.manifests[name].kind, evidence) for name in served.rankers),
-        extremes={system.name: extremes(system, baseline, evidence, values, plan.window) for system in models},
+        extremes={system.name: extremes(system, baseline, evidence, values, plan.window) for system in models if system.served},
         by_query={each.query.query: {name: values[name][each.query.query_id] for name in values} for each in evidence},
     )
     return Evaluated(report, runs, to_qrels(judged.queries), {item.query_id: item.query for item in judged.queries})

@@ -21,19 +21,25 @@ class Plan:
     """How deep first passes go, which of them models re-rank (the first one is timed), and how many of their hits.
 
     `timed_again` queries are asked twice, to time windows of known documents: enough for a median and a 95th percentile, where asking
-    all again would double the costliest part.
+    all again would double the costliest part. Without `similarity` hits come without their similarity by vectors.
     """
 
     window: int = 100
     depths: tuple[int, ...] = (10, 20, 50, 100, 200)
     first_passes: tuple[str, ...] = (RRF,)
     timed_again: int = 50
+    similarity: bool = True
     seed: int = 0
 
     @property
     def depth(self) -> int:
         """Hits asked of each pass. Not less than 200, so that RRF does not depend on the options where that can be avoided."""
-        return max(200, self.window, *self.depths)
+        return max(200, self.deepest)
+
+    @property
+    def deepest(self) -> int:
+        """Hits of the largest window that models re-rank."""
+        return max((self.window, *self.depths))
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,21 +91,22 @@ def reranked_passes(plan: Plan, found: Mapping[str, Candidates]) -> tuple[str, .
 
 
 def _evidence(source: Source, served: Served, query: QueryList, plan: Plan, *, timed_again: bool) -> Evidence:
-    retrieved = retrieve(source, query, depth=plan.depth, window=plan.window, seed=plan.seed)
+    retrieved = retrieve(source, query, depth=plan.depth, window=plan.window, similarity=plan.similarity, seed=plan.seed)
     passes = reranked_passes(plan, retrieved.full)
-    windows = [retrieved.full[name].top(max(plan.window, *plan.depths)).doc_ids for name in passes]
+    windows = [retrieved.full[name].top(plan.deepest).doc_ids for name in passes]
     judged = retrieved.judged[RANDOM].doc_ids
     shown = [doc_id for candidates in retrieved.full.values() for doc_id in candidates.doc_ids[:10]]
     fields = source.fields(list(dict.fromkeys([doc_id for window in windows for doc_id in window] + [*judged, *shown])))
     timed = retrieved.full[passes[0]].top(plan.window)
-    others = tuple(dict.fromkeys(doc_id for doc_ids in (*windows, judged) for doc_id in doc_ids if doc_id not in set(timed.doc_ids)))
+    first = set(timed.doc_ids)
+    others = [doc_id for doc_id in dict.fromkeys([doc_id for window in windows for doc_id in window] + [*judged]) if doc_id not in first]
     pairs, timings = {}, {}
     for model in served.rankers:
-        first = _score(served, model, query, timed, fields)
+        fresh = _score(served, model, query, timed, fields)
         again = _score(served, model, query, timed, fields) if timed_again else None
         rest = served.score(model, query.query, [fields[doc_id] for doc_id in others]) if others else Scored((), (), 0.0)
-        pairs[model] = dict(zip((*timed.doc_ids, *others), (*first.pairs, *rest.pairs), strict=True))
-        timings[model] = Timing(first.ms, again.ms if again else None)
+        pairs[model] = dict(zip((*timed.doc_ids, *others), (*fresh.pairs, *rest.pairs), strict=True))
+        timings[model] = Timing(fresh.ms, again.ms if again else None)
     return Evidence(query, retrieved, fields, pairs, timings)
 
 

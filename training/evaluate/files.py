@@ -14,7 +14,7 @@ import msgspec
 
 from training.data.trec import write_qrels, write_run
 from training.evaluate.evaluation import Evaluated
-from training.evaluate.page import html
+from training.evaluate.html_report import html
 from training.evaluate.report import Report
 
 Value = TypeVar("Value", int, float)

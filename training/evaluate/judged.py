@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -97,9 +97,7 @@ def limited(judged: JudgedSet, count: int | None) -> JudgedSet:
     drawn = sorted(judged.queries, key=lambda item: (zlib.crc32(f"drawn {item.query}".encode()), item.query_id))[:count]
     kept = {item.query_id for item in drawn}
     queries = tuple(item for item in judged.queries if item.query_id in kept)
-    return JudgedSet(
-        judged.name, judged.part, judged.catalogue, queries, (*judged.notes, f"{count} of {len(judged.queries)} queries, drawn by checksum")
-    )
+    return replace(judged, queries=queries, notes=(*judged.notes, f"{count} of {len(judged.queries)} queries, drawn by checksum"))
 
 
 def _chosen(name: str, found: _Found, split: Split) -> JudgedSet:

@@ -45,7 +45,9 @@ def mode_report(systems: Sequence[System], runs: Mapping[str, Run], qrels: Qrels
     models = {system.name: values[system.name][NDCG] for system in systems if system.model is not None}
     differences = compare_all(models, values[baseline][NDCG]) if models else {}
     rows = tuple(
-        SystemReport(system.name, system.model, system.first_pass, dict(means(values[system.name])), differences.get(system.name))
+        SystemReport(
+            system.name, system.model, system.first_pass, system.served, dict(means(values[system.name])), differences.get(system.name)
+        )
         for system in systems
     )
     return ModeReport(baseline, rows)

@@ -13,11 +13,15 @@ from training.metrics.significance import Comparison
 
 @dataclass(frozen=True, slots=True)
 class SystemReport:
-    """One line: means by metric, and a model's difference in NDCG@10 to the best first pass."""
+    """One line: means by metric, and a model's difference in NDCG@10 to the best first pass.
+
+    `served` is false for a part of what a model's manifest makes the service answer.
+    """
 
     name: str
     model: str | None
     first_pass: str
+    served: bool
     means: Mapping[str, float]
     difference: Comparison | None
 
@@ -33,6 +37,11 @@ class ModeReport:
     def metrics(self) -> tuple[str, ...]:
         """The metrics' names, in the order of the table."""
         return tuple(self.systems[0].means)
+
+    @property
+    def models(self) -> tuple[SystemReport, ...]:
+        """The models as they are served."""
+        return tuple(system for system in self.systems if system.model is not None and system.served)
 
     def row(self, name: str) -> SystemReport | None:
         """The system of this name, where it was measured."""

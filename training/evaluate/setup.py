@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -96,8 +96,7 @@ def distinct(sets: Sequence[JudgedSet]) -> list[JudgedSet]:
     for judged in sets:
         seen[judged.name] = seen.get(judged.name, 0) + 1
         number = seen[judged.name]
-        name = judged.name if number == 1 else f"{judged.name} {number}"
-        named.append(JudgedSet(name, judged.part, judged.catalogue, judged.queries, judged.notes))
+        named.append(judged if number == 1 else replace(judged, name=f"{judged.name} {number}"))
     return named
 
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from sidecar.fusion import CROSS_ENCODER, Features, features, fuse
+from sidecar.fusion import CROSS_ENCODER, DENSE, Features, features, fuse
 from sidecar.manifest import Fusion
 from sidecar.ranker import Pair
 from training.evaluate.candidates import FIRST_PASSES, RANDOM, Candidates
@@ -22,12 +22,16 @@ Mode = Literal["full", "judged"]
 
 @dataclass(frozen=True, slots=True)
 class System:
-    """One line of the table: a first pass, or a model over a first pass's window; `fusion` is what the model's logits are fused by."""
+    """One line of the table: a first pass, or a model over a first pass's window; `fusion` is what the model's logits are fused by.
+
+    `served` is false for what the service does not answer as the manifest stands: a fused model's bare logits.
+    """
 
     name: str
     first_pass: str
     model: str | None = None
     fusion: Fusion | None = None
+    served: bool = True
 
 
 def first_pass_systems(found: Mapping[str, Candidates]) -> list[System]:
@@ -36,14 +40,20 @@ def first_pass_systems(found: Mapping[str, Candidates]) -> list[System]:
 
 
 def model_systems(fusions: Mapping[str, Fusion | None], passes: Sequence[str]) -> list[System]:
-    """Each model over each pass, as it is served; where its manifest has a fusion, its bare logits too."""
+    """Each model over each pass, as it is served; of a fused one also what is left where hits come without similarities, and its
+    bare logits."""
     made = []
     for first_pass in passes:
         suffix = f" on {first_pass}" if len(passes) > 1 else ""
         for model, fusion in fusions.items():
             made.append(System(f"{model}{suffix}", first_pass, model, fusion))
-            if fusion is not None:
-                made.append(System(f"{model} without fusion{suffix}", first_pass, model))
+            if fusion is None:
+                continue
+            if fusion.weights.get(DENSE):
+                # An unknown similarity has the neutral value 0, the same as no weight.
+                rest = Fusion({name: weight for name, weight in fusion.weights.items() if name != DENSE}, fusion.bias)
+                made.append(System(f"{model} without similarity{suffix}", first_pass, model, rest, served=False))
+            made.append(System(f"{model} without fusion{suffix}", first_pass, model, served=False))
     return made
 
 

@@ -46,7 +46,7 @@ def _figures(report: SetReport) -> dict[str, Markup]:
         "differences": plots.differences(report),
         "depth": plots.depth_curve(report),
         "latency": plots.quality_and_latency(report),
-        **{f"gains {system.name}": plots.gains(report, system.name) for system in report.full.systems if system.model},
+        **{f"gains {system.name}": plots.gains(report, system.name) for system in report.full.models},
     }
     return {name: Markup(_unique(text, f"{report.name} {name}")) for name, text in made.items()}
 
