@@ -261,6 +261,18 @@ def train(
     _finish(report, train_bench.draw(report, plan), as_json=as_json)
 
 
+@command.command()
+def publish() -> None:
+    """Copy the newest tables of each benchmark into docs/performance.md, word for word; quick runs are left out.
+
+    \b
+    Example: rerank bench publish
+    """
+    from benchmarks.publish import PAGE, publish  # noqa: PLC0415
+
+    click.echo(f"{PAGE}: {', '.join(publish())}")
+
+
 def _tell_step(name: str, step: Any) -> None:
     notes.print(f"{name}: {step.rate:.1f} a second, p99 {step.p99_ms:.0f} ms, {step.reranked} of {step.sent} re-ranked")
 

@@ -1,0 +1,88 @@
+"""A shipped graph's network in the forms that others load."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+
+from benchmarks.peak import Network
+from benchmarks.plain import attention_heads, recovered_weights, with_column_output, write_checkpoint
+from sidecar.errors import InvalidModel
+from tests.sidecar import tiny
+from training.export.networks import cross_encoder_graph
+from training.export.quantize import quantize
+from training.models.cross_encoder import CrossEncoder, load_cross_encoder
+
+
+@pytest.fixture(scope="module")
+def network() -> CrossEncoder:
+    from transformers import BertConfig, BertForSequenceClassification  # noqa: PLC0415 - slow to import
+
+    torch.manual_seed(0)
+    sizes = {"hidden_size": 16, "intermediate_size": 32, "num_attention_heads": 2, "num_hidden_layers": 3}
+    config = BertConfig(vocab_size=30, max_position_embeddings=24, num_labels=1, initializer_range=0.5, **sizes)
+    return CrossEncoder(BertForSequenceClassification(config)).eval()
+
+
+@pytest.fixture(scope="module")
+def shipped(network: CrossEncoder) -> onnx.ModelProto:
+    return quantize(cross_encoder_graph(network, limit=24, int8_embeddings=True))
+
+
+def test_weights_come_back_but_for_what_int8_costs(network: CrossEncoder, shipped: onnx.ModelProto) -> None:
+    recovered = recovered_weights(shipped)
+    state = network.model.state_dict()
+
+    assert {name if name.startswith("classifier") else f"bert.{name}" for name in recovered} == set(state)
+    for name, array in recovered.items():
+        original = state[name if name.startswith("classifier") else f"bert.{name}"].numpy()
+        assert np.abs(array - original).max() <= np.abs(original).max() / 127, name
+
+
+def test_heads_are_known_from_the_scale_of_the_attention(shipped: onnx.ModelProto) -> None:
+    assert attention_heads(shipped) == 2
+
+
+def test_the_checkpoint_of_a_float_graph_scores_as_the_network_did(network: CrossEncoder, tmp_path: Path) -> None:
+    graph = cross_encoder_graph(network, limit=24, int8_embeddings=False)
+    tiny.tokenizer().save(str(tmp_path / "tokenizer.json"))
+    write_checkpoint(recovered_weights(graph), tmp_path / "tokenizer.json", tmp_path / "checkpoint", layers=3, heads=2)
+    ids = torch.randint(5, 30, (4, 12), generator=torch.Generator().manual_seed(0))
+    inputs = {"input_ids": ids, "attention_mask": torch.ones_like(ids), "token_type_ids": torch.zeros_like(ids)}
+
+    with torch.no_grad():
+        scores = load_cross_encoder(str(tmp_path / "checkpoint")).eval()(**inputs)
+        expected = network(**inputs)
+
+    assert torch.allclose(scores, expected, atol=1e-5)
+
+
+def test_a_graph_of_other_names_is_refused() -> None:
+    with pytest.raises(InvalidModel, match="exported by another version"):
+        recovered_weights(tiny.cross_encoder_graph())
+
+
+def test_the_column_form_answers_the_same_logits(shipped: onnx.ModelProto) -> None:
+    ids = np.arange(5, 17, dtype=np.int64).reshape(2, 6)
+    inputs = {"input_ids": ids, "attention_mask": np.ones_like(ids), "token_type_ids": np.zeros_like(ids)}
+
+    flat, column = (
+        onnxruntime.InferenceSession(graph.SerializeToString(), providers=["CPUExecutionProvider"]).run(None, inputs)[0]
+        for graph in (shipped, with_column_output(shipped))
+    )
+
+    assert column.shape == (2, 1)
+    assert np.array_equal(column[:, 0], flat)
+
+
+def test_the_last_layer_counts_for_the_first_token_alone() -> None:
+    one, two = Network(1, 16, 32), Network(2, 16, 32)
+
+    # A whole layer: four square products of the hidden width and the two of the feed-forward, two operations a weight and token.
+    assert two.int8_operations(10, 1) - one.int8_operations(10, 1) == 2 * 10 * (4 * 16 * 16 + 2 * 16 * 32)
+    assert one.int8_operations(10, 1) < two.int8_operations(10, 1) / 2
