@@ -8,17 +8,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import msgspec
 import requests
+from requests.adapters import HTTPAdapter
+from urllib3.util import Retry
 
 from cluster.errors import ServiceFailed
 
 DIMENSION = 384
 VECTOR_FIELD = "vector"
 _TIMEOUT_S = 120
+# Documents of one request: few enough that a busy sidecar, which refuses work by its estimated time, takes them.
+_MOST_AT_ONCE = 16
+# 429: it has more to do than it wants; 503: it is starting. Both say when to come again.
+_PATIENCE = Retry(connect=0, read=0, status=8, status_forcelist=(429, 503), allowed_methods=None, backoff_factor=0.5, raise_on_status=False)
 
 Vector = list[float]
 
@@ -41,11 +47,19 @@ class _Answer(msgspec.Struct, frozen=True):
     model: str
 
 
+def _patient_session() -> requests.Session:
+    session = requests.Session()
+    session.mount("http://", HTTPAdapter(max_retries=_PATIENCE))
+    session.mount("https://", HTTPAdapter(max_retries=_PATIENCE))
+    return session
+
+
 @dataclass(frozen=True, slots=True)
 class SidecarEmbedder:
     """The sidecar at a URL; raises ServiceFailed where it does not give vectors."""
 
     url: str
+    session: requests.Session = field(default_factory=_patient_session, repr=False, compare=False)
 
     def model(self) -> str:
         """The key of the model that embeds now."""
@@ -53,7 +67,8 @@ class SidecarEmbedder:
 
     def documents(self, bodies: Sequence[Mapping[str, Any]]) -> list[Vector]:
         """One vector a document."""
-        return self._embed(bodies, "passage").vectors
+        parts = [bodies[start : start + _MOST_AT_ONCE] for start in range(0, len(bodies), _MOST_AT_ONCE)]
+        return [vector for part in parts for vector in self._embed(part, "passage").vectors]
 
     def query(self, text: str) -> Vector:
         """The vector of a query."""
@@ -61,7 +76,7 @@ class SidecarEmbedder:
 
     def _embed(self, texts: Sequence[str | Mapping[str, Any]], kind: str) -> _Answer:
         try:
-            answer = requests.post(f"{self.url}/v1/embed", json={"texts": list(texts), "kind": kind}, timeout=_TIMEOUT_S)
+            answer = self.session.post(f"{self.url}/v1/embed", json={"texts": list(texts), "kind": kind}, timeout=_TIMEOUT_S)
             if not answer.ok:
                 raise ServiceFailed(f"no vectors from the sidecar at {self.url}: {answer.status_code} {answer.text[:500]}")
             given = msgspec.json.decode(answer.content, type=_Answer)

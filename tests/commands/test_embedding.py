@@ -23,6 +23,7 @@ class Answering(ThreadingHTTPServer):
     status = 200
     body: Any = None
     asked: Any = None
+    refusals = 0
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -31,7 +32,11 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         self.server.asked = json.loads(self.rfile.read(int(self.headers["content-length"])))
         body = json.dumps(self.server.body).encode()
-        self.send_response(self.server.status)
+        refused = self.server.refusals > 0
+        self.server.refusals -= refused
+        self.send_response(429 if refused else self.server.status)
+        if refused:
+            self.send_header("retry-after", "0")
         self.send_header("content-length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
@@ -91,8 +96,21 @@ def test_unsound_vectors_are_an_error(server: Answering, embedder: SidecarEmbedd
         embedder.query("kettle")
 
 
+def test_a_busy_sidecar_is_asked_again(server: Answering, embedder: SidecarEmbedder) -> None:
+    server.refusals, server.body = 2, {"vectors": [VECTOR], "model": "small:1"}
+
+    assert embedder.query("kettle") == VECTOR
+
+
+def test_many_documents_are_sent_in_parts(server: Answering, embedder: SidecarEmbedder) -> None:
+    server.body = {"vectors": [VECTOR] * 16, "model": "small:1"}
+
+    assert len(embedder.documents([{"title": "Kettle"}] * 32)) == 32
+    assert len(server.asked["texts"]) == 16
+
+
 def test_the_sidecars_own_words_are_in_the_message(server: Answering, embedder: SidecarEmbedder) -> None:
-    server.status, server.body = 503, {"error": {"code": "not_ready", "message": "no embedder is loaded"}}
+    server.status, server.body = 422, {"error": {"code": "unknown_profile", "message": "no embedder is loaded"}}
 
     with pytest.raises(ServiceFailed, match="no embedder is loaded"):
         embedder.query("kettle")
