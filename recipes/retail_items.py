@@ -1,6 +1,6 @@
 """Online Retail's transactions -> its catalogue of items, one JSON line each: the most frequent clean name of every stock code.
 
-    python recipes/retail_items.py online_retail.csv.gz > items.jsonl
+python recipes/retail_items.py online_retail.csv.gz > items.jsonl
 """
 
 from __future__ import annotations
