@@ -31,9 +31,10 @@ class Embedder:
 class Client:
     """An index of one document that remembers what it was asked."""
 
-    def __init__(self, *, knn_score: float = 1.0, pipeline: Mapping[str, Any] | None = None) -> None:
+    def __init__(self, *, knn_score: float = 1.0, vectors: bool = True, pipeline: Mapping[str, Any] | None = None) -> None:
         self.searches: list[tuple[dict[str, Any], dict[str, str]]] = []
         self._knn_score = knn_score
+        self._vectors = vectors
         self._pipeline = pipeline
         self.indices = self
         self.transport = self
@@ -50,7 +51,9 @@ class Client:
 
     def search(self, index: str, body: dict[str, Any], params: dict[str, str]) -> dict[str, Any]:
         self.searches.append((body, params))
-        score = self._knn_score if "knn" in body.get("query", {}) else 7.0
+        if "exists" in body["query"] and not self._vectors:
+            return {"hits": {"hits": []}}
+        score = self._knn_score if "knn" in body["query"] else 7.0
         return {"hits": {"hits": [{"_id": "p1", "_score": score, "_source": {"title": "Shoe"}}]}}
 
     def mget(self, index: str, body: dict[str, Any]) -> dict[str, Any]:
@@ -91,10 +94,18 @@ def test_without_an_embedder_there_are_words_alone() -> None:
     assert set(Node(Client(), "products", None).search("shoe", 10)) == {BM25}
 
 
-@pytest.mark.parametrize("score", [0.9, 0.5], ids=["another model's", "no relation"])
-def test_an_index_with_another_embedders_vectors_is_refused(score: float) -> None:
+def test_an_index_with_another_embedders_vectors_is_refused() -> None:
     with pytest.raises(ClusterError, match="other vectors"):
-        Node(Client(knn_score=score), "products", Embedder())
+        Node(Client(knn_score=0.9), "products", Embedder())
+
+
+def test_how_well_the_vectors_agree_is_told() -> None:
+    assert "cosine of 0.990" in Node(Client(knn_score=0.995), "products", Embedder()).describe()
+
+
+def test_an_index_without_vectors_is_refused() -> None:
+    with pytest.raises(ClusterError, match="no vectors"):
+        Node(Client(vectors=False), "products", Embedder())
 
 
 def test_fields_are_read_by_the_roles_of_the_indexs_own_pipeline() -> None:

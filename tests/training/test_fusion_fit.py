@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 
 from sidecar.fusion import CROSS_ENCODER, DENSE, FIRST_PASS, NAMES
 from training.fusion import Fitted, FusionList, fit_fusion, fusion_list
 
-QUERIES, HITS = 60, 20
+QUERIES, HITS = 50, 20
+
+
+def fitted(lists: Sequence[FusionList]) -> Fitted:
+    return fit_fusion(lists, folds=3, penalties=(0.01, 1.0))
 
 
 def windows(*, informative: bool, spread: float = 1.0, source: str = "test") -> list[FusionList]:
@@ -29,12 +35,12 @@ def windows(*, informative: bool, spread: float = 1.0, source: str = "test") -> 
 
 @pytest.fixture(scope="module")
 def useful() -> Fitted:
-    return fit_fusion(windows(informative=True))
+    return fitted(windows(informative=True))
 
 
 @pytest.fixture(scope="module")
 def useless() -> Fitted:
-    return fit_fusion(windows(informative=False))
+    return fitted(windows(informative=False))
 
 
 def test_a_feature_that_knows_more_than_the_model_helps(useful: Fitted) -> None:
@@ -61,7 +67,7 @@ def test_no_weight_is_negative(useful: Fitted, useless: Fitted) -> None:
 
 
 def test_wider_logits_get_weights_as_much_wider() -> None:
-    narrow, wide = (fit_fusion(windows(informative=True, spread=spread)) for spread in (1.0, 10.0))
+    narrow, wide = (fitted(windows(informative=True, spread=spread)) for spread in (1.0, 10.0))
 
     assert wide.penalty == narrow.penalty
     assert wide.fusion.weights[FIRST_PASS] == pytest.approx(10 * narrow.fusion.weights[FIRST_PASS], rel=0.02)
@@ -69,15 +75,15 @@ def test_wider_logits_get_weights_as_much_wider() -> None:
 
 def test_all_windows_of_a_query_are_in_one_fold() -> None:
     """Were they not, a copy of each window would be fitted on and noise would seem to help."""
-    twice = fit_fusion([*windows(informative=False, source="a"), *windows(informative=False, source="b")])
+    twice = fitted([*windows(informative=False, source="a"), *windows(informative=False, source="b")])
 
     assert not twice.helps(0.002)
 
 
 def test_two_fits_are_equal(useful: Fitted) -> None:
-    assert fit_fusion(windows(informative=True)) == useful
+    assert fitted(windows(informative=True)) == useful
 
 
 def test_too_few_queries_are_refused() -> None:
     with pytest.raises(ValueError, match="too few"):
-        fit_fusion(windows(informative=True)[:2])
+        fitted(windows(informative=True)[:2])

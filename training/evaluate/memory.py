@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -66,6 +67,8 @@ class InMemory:
 
 def in_memory(catalogue: Catalogue, dense: Retriever | None) -> InMemory:
     """A source over a catalogue; without a dense retriever it has words alone."""
+    # bm25s sets its own logger to debug.
+    logging.getLogger("bm25s").setLevel(logging.WARNING)
     # In the order of ids, a stable sort breaks ties by id, as metrics do.
     ordered = {doc_id: catalogue[doc_id] for doc_id in sorted(catalogue)}
     passes: dict[str, Retriever] = {BM25: Bm25Retriever(ordered)}

@@ -40,7 +40,7 @@ Drawing = Callable[[Axes], None]
 def differences(report: SetReport) -> str:
     """Each model's difference to the best first pass with its 95 % interval, full retrieval."""
     models = [system for system in report.full.systems if system.difference is not None]
-    return _svg(lambda axes: _draw_differences(axes, models, report.full.baseline), height=0.7 + 0.34 * max(1, len(models)))
+    return _svg(lambda axes: _draw_differences(axes, models, report.full.baseline), height=max(1.6, 0.7 + 0.34 * len(models)))
 
 
 def depth_curve(report: SetReport) -> str:
@@ -64,18 +64,18 @@ def depth_curve(report: SetReport) -> str:
 
 def quality_and_latency(report: SetReport) -> str:
     """Quality beside the median time of a window whose documents are known."""
-    quality = _means(report)
-    served = {latency.model: latency for latency in report.latencies if latency.model in quality}
+    quality = {system.model: system.means[_NDCG] for system in reversed(report.full.models)}
 
     def draw(axes: Axes) -> None:
-        axes.axhline(quality[report.full.baseline], color=_GREY, linestyle="--", linewidth=1.2)
-        for colour, (name, latency) in zip(_cycle(len(served)), served.items(), strict=True):
-            axes.scatter(latency.known_median_ms, quality[name], s=48, color=colour, zorder=3)
-            axes.annotate(name, (latency.known_median_ms, quality[name]), xytext=(6, 4), textcoords="offset points", fontsize=8)
-        axes.set_xscale("log")
+        axes.axhline(_means(report)[report.full.baseline], color=_GREY, linestyle="--", linewidth=1.2)
+        for colour, latency in zip(_cycle(len(report.latencies)), report.latencies, strict=True):
+            point = (latency.known_median_ms, quality[latency.model])
+            axes.scatter(*point, s=48, color=colour, zorder=3)
+            axes.annotate(latency.model, point, xytext=(6, 4), textcoords="offset points", fontsize=8)
+        axes.set_xlim(left=0, right=1.2 * max(latency.known_median_ms for latency in report.latencies))
         axes.set_xlabel(f"median ms for {report.window} hits, documents known")
         axes.set_ylabel("NDCG@10")
-        axes.margins(x=0.25, y=0.2)
+        axes.margins(y=0.2)
 
     return _svg(draw)
 
