@@ -10,6 +10,9 @@ from tests.training.tiny import TEMPLATE, make_base, make_set
 from training.run_file import DataSpec, LossSpec, ModelSpec, NoiseSpec, RunFile, TrainSpec, parse_overrides, read_run_file, write_run_file
 from training.runs import train, verdict
 
+# A tiny run writes its checkpoints within one second, which transformers takes for a broken clock.
+pytestmark = pytest.mark.filterwarnings("ignore:mtime may not be reliable")
+
 
 @pytest.fixture(scope="module")
 def base(tmp_path_factory):
