@@ -71,7 +71,8 @@ def command(
     found = fitted.comparison
     click.echo(", ".join(f"{name} {weight:g}" for name, weight in fitted.fusion.weights.items()) + f" (penalty {fitted.penalty:g})")
     click.echo(
-        f"NDCG@10 by {fitted.folds}-fold cross-validation over {fitted.lists} windows: {fitted.before:.4f} bare, {fitted.after:.4f} fused, "
+        f"NDCG@10 by {fitted.folds}-fold cross-validation over {fitted.lists} windows: {fitted.first_pass:.4f} first pass, "
+        f"{fitted.before:.4f} bare, {fitted.after:.4f} fused, "
         f"difference {found.difference:+.4f} (95 % interval {found.low:+.4f} to {found.high:+.4f}, p = {found.p_value:.4f})"
     )
     if not helps:

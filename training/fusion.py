@@ -17,7 +17,7 @@ import numpy.typing as npt
 from scipy.optimize import minimize
 from scipy.special import logsumexp
 
-from sidecar.fusion import CROSS_ENCODER, NAMES, Features
+from sidecar.fusion import CROSS_ENCODER, FIRST_PASS, NAMES, Features
 from sidecar.manifest import Fusion
 from training.metrics.ranking import evaluate
 from training.metrics.significance import Comparison, compare
@@ -43,12 +43,16 @@ class FusionList:
 
 @dataclass(frozen=True, slots=True)
 class Fitted:
-    """A fusion, its penalty, and what cross-validation says of fusing at all: NDCG@10 of the bare logits, fused, and the difference."""
+    """A fusion, its penalty, and what cross-validation says of fusing at all: NDCG@10 of the bare logits, fused, and the difference.
+
+    `first_pass` is NDCG@10 of the windows as the first pass ordered them: what the fused order has to beat too.
+    """
 
     fusion: Fusion
     penalty: float
     lists: int
     folds: int
+    first_pass: float
     before: float
     after: float
     comparison: Comparison
@@ -81,8 +85,9 @@ def fit_fusion(lists: Sequence[FusionList], *, folds: int = 5, penalties: Sequen
         penalty,
         len(lists),
         len(parts),
-        float(np.mean(list(bare.values()))),
-        float(np.mean(list(fused.values()))),
+        _mean(_ndcg(lists, _only(FIRST_PASS))),
+        _mean(bare),
+        _mean(fused),
         compare(fused, bare),
     )
 
@@ -168,8 +173,16 @@ def _id(item: FusionList) -> str:
     return f"{item.source}\t{item.query}"
 
 
+def _mean(values: Mapping[str, float]) -> float:
+    return float(np.mean(list(values.values())))
+
+
+def _only(feature: str) -> Floats:
+    return np.array([float(name == feature) for name in NAMES])
+
+
 def _bare() -> Floats:
-    return np.array([float(name == CROSS_ENCODER) for name in NAMES])
+    return _only(CROSS_ENCODER)
 
 
 def _named(weights: Floats) -> dict[str, float]:

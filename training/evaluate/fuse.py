@@ -34,6 +34,7 @@ def write_fusion(directory: Path, fitted: Fitted) -> Manifest:
     """Set the fusion in the manifest and the card, with what cross-validation says of it."""
     quality = {
         **read_manifest(directory).quality,
+        "fusion: NDCG@10 first pass": round(fitted.first_pass, 4),
         "fusion: NDCG@10 bare, by cross-validation": round(fitted.before, 4),
         "fusion: NDCG@10 fused, by cross-validation": round(fitted.after, 4),
         "fusion: windows": fitted.lists,

@@ -81,7 +81,8 @@ class Node:
         answer = self._client.search(index=self._index, body=asked, params={"search_pipeline": pipelines.NO_PIPELINE})
         cosines = []
         for hit in answer["hits"]["hits"]:
-            body = _nearest(queries.knn(*embedder.documents([hit["_source"]])), [hit["_id"]])
+            (vector,) = embedder.documents([hit["_source"]])
+            body = _nearest(queries.knn(vector), [hit["_id"]])
             # Lucene's score of a cosine c is (1 + c) / 2.
             cosines.append(2 * self._hits(body, 1)[hit["_id"]] - 1)
         median = statistics.median(cosines) if cosines else 0.0
