@@ -11,7 +11,7 @@ from torch import Tensor
 from training.losses import LOSSES
 
 EVERY_LOSS = pytest.mark.parametrize("name", list(LOSSES))
-FEW = settings(max_examples=15, deadline=None)
+FEW = settings(max_examples=10, deadline=None)
 
 
 @st.composite
