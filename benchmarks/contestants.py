@@ -11,7 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, Protocol, TypeVar
@@ -143,6 +143,7 @@ class Web:
     body: Callable[[Pairs], Any]
     scores: Callable[[Any, int], list[float]]
     environment: Callable[[int], Mapping[str, str]] = field(default=lambda _: {})
+    cwd: Path = CHECKOUT
 
     @contextmanager
     def start(self) -> Iterator[Served]:
@@ -151,7 +152,7 @@ class Web:
         environment = {**os.environ, **_OFFLINE, **self.environment(port)}
         with tempfile.TemporaryFile() as log, requests.Session() as connection:
             process = psutil.Popen(
-                list(self.command(port)), stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment, cwd=CHECKOUT
+                list(self.command(port)), stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment, cwd=self.cwd
             )
             session = Served(self, f"http://{LOCALHOST}:{port}", connection, process)
             try:
@@ -202,24 +203,23 @@ def resident_mib(process: psutil.Process) -> float:
     """Memory of a process and its children."""
     total = 0
     for each in (process, *process.children(recursive=True)):
-        try:
+        with suppress(psutil.NoSuchProcess):
             total += each.memory_info().rss
-        except psutil.NoSuchProcess:
-            continue
     return total / 2**20
 
 
 def end(process: psutil.Popen) -> None:
-    """Stop a process with all its children."""
+    """Stop a process with all its children; one that ended by itself is left alone."""
+    if process.poll() is not None:
+        return
     family = [process, *process.children(recursive=True)]
     for each in family:
-        try:
+        with suppress(psutil.NoSuchProcess):
             each.terminate()
-        except psutil.NoSuchProcess:
-            continue
     _, alive = psutil.wait_procs(family, timeout=15)
     for each in alive:
-        each.kill()
+        with suppress(psutil.NoSuchProcess):
+            each.kill()
     process.wait(15)
 
 

@@ -5,6 +5,7 @@ Two contests: all on an ordinary int8 export, as the peers' users have it (ours 
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from benchmarks.contest import Advance, Entry, hold, table
 from benchmarks.contestants import Contestant, Library, Web
 from benchmarks.environments import Environment
 from benchmarks.machine import this_machine
-from benchmarks.plain import Variants
+from benchmarks.plain import POSITIONS, QUANTIZED, Variants
 from benchmarks.report import Report
 from benchmarks.samples import spread
 from benchmarks.workloads import Workload
@@ -27,6 +28,7 @@ OWN, PLAIN, FLOAT = "our int8 export", "ordinary int8 export", "float checkpoint
 ENVIRONMENTS = ("sentence-transformers", "flashrank", "fastembed", "infinity")
 _NOTES = (
     "Each peer as its makers document it; FlashRank knows models by its own names only, so the file lies in its cache under one of them.",
+    f"The shipped graph is given {POSITIONS} positions, repeated from its own where it has fewer, so that it reads the passages.",
     "infinity drops token_type_ids, so its scores are those of another input.",
 )
 
@@ -131,18 +133,16 @@ def served_ours(directory: Path, file: str) -> Web:
 
 
 def infinity(directory: Path, file: str, environment: Environment) -> Web:
-    """infinity's server on its ONNX engine."""
-    program = environment.home / "bin" / "infinity_emb"
+    """infinity's server on its ONNX engine.
+
+    It hands the path of the file that it finds on to optimum, which wants a bare name: so the file lies beside the others, and the server
+    runs in their folder.
+    """
+    flat = flat_layout(directory)
 
     def command(port: int) -> tuple[str, ...]:
-        options = {
-            "--model-id": directory,
-            "--engine": "optimum",
-            "--device": "cpu",
-            "--port": port,
-            "--host": LOCALHOST,
-            "--log-level": "error",
-        }
+        options = {"--model-id": ".", "--engine": "optimum", "--device": "cpu", "--port": port, "--host": LOCALHOST, "--log-level": "error"}
+        program = environment.home / "bin" / "infinity_emb"
         return (str(environment.python), str(program), "v2", *(str(part) for pair in options.items() for part in pair))
 
     return Web(
@@ -153,7 +153,20 @@ def infinity(directory: Path, file: str, environment: Environment) -> Web:
         "/rerank",
         lambda pairs: {"query": pairs.query, "documents": pairs.documents, "return_documents": False},
         _by_index,
+        # Its cache of rewritten graphs is kept apart: it goes by name, and every run has the same one.
+        lambda _: {"HF_HOME": str(flat / "cache")},
+        flat,
     )
+
+
+def flat_layout(directory: Path) -> Path:
+    """A folder with the files of the hub's layout and the graph beside them."""
+    flat = directory / "flat"
+    flat.mkdir(exist_ok=True)
+    for path in (*directory.glob("*.json"), directory / "onnx" / QUANTIZED):
+        if not (flat / path.name).exists():
+            os.link(path, flat / path.name)
+    return flat
 
 
 def _peers(directory: Path, file: str, environments: dict[str, Environment]) -> tuple[Contestant, ...]:

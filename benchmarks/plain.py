@@ -28,13 +28,16 @@ Weights = dict[str, npt.NDArray[np.float32]]
 _MAX_QUERY_TOKENS = 24
 _SPECIAL = 3
 QUANTIZED = "model_quantized.onnx"
+# Passages of 110 tokens and a query, rounded up.
+POSITIONS = 128
 
 
 @dataclass(frozen=True, slots=True)
 class Variants:
     """One network in the forms that contestants load: two int8 files in the hub's layout, and two directories for the sidecar.
 
-    `own` holds the shipped graph, `plain` an ordinary export; `limit` is the longest pair in tokens that both can read.
+    `own` holds the shipped graph, `plain` an ordinary export, each sidecar directory is alone in its folder; `limit` is the longest pair in
+    tokens that both can read.
     """
 
     own: Path
@@ -49,7 +52,7 @@ def make_variants(model: Path, folder: Path) -> Variants:
     manifest = read_manifest(model)
     if manifest.kind != "cross-encoder":
         raise InvalidModel(f"{model} is of kind {manifest.kind}: the peers read cross-encoders")
-    graph = onnx.load(model / "model.onnx")
+    graph = with_positions(onnx.load(model / "model.onnx"), POSITIONS)
     weights = recovered_weights(graph)
     limit = len(weights["embeddings.position_embeddings.weight"])
     checkpoint = folder / "checkpoint"
@@ -59,8 +62,8 @@ def make_variants(model: Path, folder: Path) -> Variants:
     return Variants(
         own,
         plain,
-        _sidecar_layout(model, model / "model.onnx", folder / "sidecar" / "own", limit),
-        _sidecar_layout(model, plain / "onnx" / QUANTIZED, folder / "sidecar" / "plain", limit),
+        _sidecar_layout(model, graph, folder / "sidecar-own" / "shipped", limit),
+        _sidecar_layout(model, onnx.load(plain / "onnx" / QUANTIZED), folder / "sidecar-plain" / "shipped", limit),
         limit,
     )
 
@@ -118,6 +121,21 @@ def ordinary_export(checkpoint: Path, folder: Path) -> onnx.ModelProto:
     return quantize(onnx.load(folder / "model.onnx"))
 
 
+def with_positions(graph: onnx.ModelProto, count: int) -> onnx.ModelProto:
+    """The graph for pairs of so many tokens: positions beyond the shipped ones repeat these.
+
+    A shipped graph keeps the positions that its own template needs, and passages are longer. What a pair costs is the same, and so is the
+    network that all contestants compute.
+    """
+    changed = onnx.ModelProto()
+    changed.CopyFrom(graph)
+    table = next((item for item in changed.graph.initializer if item.name == "positions_0"), None)
+    if table is not None and table.dims[0] < count:
+        rows = numpy_helper.to_array(table)
+        table.CopyFrom(numpy_helper.from_array(np.resize(rows, (count, rows.shape[1])), table.name))
+    return changed
+
+
 def with_column_output(graph: onnx.ModelProto) -> onnx.ModelProto:
     """The graph with logits [batch, 1], as transformers' classifiers answer them; nothing else is changed."""
     changed = onnx.ModelProto()
@@ -140,10 +158,10 @@ def _hub_layout(checkpoint: Path, folder: Path, graph: onnx.ModelProto) -> Path:
     return folder
 
 
-def _sidecar_layout(model: Path, graph: Path, folder: Path, limit: int) -> Path:
+def _sidecar_layout(model: Path, graph: onnx.ModelProto, folder: Path, limit: int) -> Path:
     """The model directory with one text as its only field, so that it reads as long documents as the peers."""
     folder.mkdir(parents=True)
-    shutil.copyfile(graph, folder / "model.onnx")
+    onnx.save(graph, folder / "model.onnx")
     shutil.copyfile(model / "tokenizer.json", folder / "tokenizer.json")
     documents = limit - _MAX_QUERY_TOKENS - _SPECIAL
     template = Template((FieldBudget("text", documents),), documents, _MAX_QUERY_TOKENS)

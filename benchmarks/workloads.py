@@ -76,6 +76,11 @@ class Cutter:
         ends = [end for _, end in self._tokenizer.encode(text, add_special_tokens=False).offsets]
         return text if len(ends) <= tokens else text[: ends[tokens - 1]] if tokens else ""
 
+    def cut_front(self, text: str, tokens: int) -> str:
+        """The longest end of the text of at most so many tokens."""
+        starts = [start for start, _ in self._tokenizer.encode(text, add_special_tokens=False).offsets]
+        return text if len(starts) <= tokens else text[starts[-tokens] :] if tokens else ""
+
     def count(self, text: str) -> int:
         """Its tokens, without special ones."""
         return len(self._tokenizer.encode(text, add_special_tokens=False))
@@ -91,7 +96,8 @@ def product_hits(shop: Shop, template: TextTemplate, cutter: Cutter, *, hits: in
 
 def product_text(body: Mapping[str, Any], template: TextTemplate, cutter: Cutter) -> str:
     """A product as one text, each field and the whole within the template's budgets."""
-    parts = (cutter.cut(field_text(body.get(field.role)), field.tokens) for field in template.fields)
+    cuts = ((cutter.cut_front if field.tail else cutter.cut, field) for field in template.fields)
+    parts = (cut(field_text(body.get(field.role)), field.tokens) for cut, field in cuts)
     return cutter.cut(f" {template.separator} ".join(part for part in parts if part), template.max_document_tokens)
 
 

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from benchmarks.peak import Network
-from benchmarks.plain import attention_heads, recovered_weights, with_column_output, write_checkpoint
+from benchmarks.plain import attention_heads, recovered_weights, with_column_output, with_positions, write_checkpoint
 from sidecar.errors import InvalidModel
 from tests.sidecar import tiny
 from training.export.networks import cross_encoder_graph
@@ -78,6 +78,20 @@ def test_the_column_form_answers_the_same_logits(shipped: onnx.ModelProto) -> No
 
     assert column.shape == (2, 1)
     assert np.array_equal(column[:, 0], flat)
+
+
+def test_more_positions_change_no_pair_that_fitted_before(shipped: onnx.ModelProto) -> None:
+    ids = np.arange(5, 29, dtype=np.int64).reshape(1, 24)
+    inputs = {"input_ids": ids, "attention_mask": np.ones_like(ids), "token_type_ids": np.zeros_like(ids)}
+    longer = {name: np.resize(array, (1, 40)) for name, array in inputs.items()}
+    wide = with_positions(shipped, 40)
+
+    before, after = (
+        onnxruntime.InferenceSession(graph.SerializeToString(), providers=["CPUExecutionProvider"]) for graph in (shipped, wide)
+    )
+
+    assert np.array_equal(after.run(None, inputs)[0], before.run(None, inputs)[0])
+    assert np.isfinite(after.run(None, longer)[0]).all()
 
 
 def test_the_last_layer_counts_for_the_first_token_alone() -> None:

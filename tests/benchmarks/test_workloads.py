@@ -26,6 +26,10 @@ def test_a_text_is_cut_at_a_token() -> None:
     assert CUTTER.cut("red shoe for running", 2) == "red shoe"
 
 
+def test_a_text_may_lose_its_front_instead() -> None:
+    assert CUTTER.cut_front("red shoe for running", 2) == "for running"
+
+
 @pytest.mark.parametrize("tokens", [4, 9])
 def test_a_short_text_stays_whole(tokens: int) -> None:
     assert CUTTER.cut("red shoe for running", tokens) == "red shoe for running"
