@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import zip_longest
 
@@ -46,10 +47,11 @@ def figures(summaries: Mapping[str, Summary]) -> Table:
     return table
 
 
-def not_applied(summaries: Sequence[Summary]) -> str:
+def not_applied(comparisons: Sequence[Comparison]) -> str:
     """A sentence where pages were left in first-pass order, empty where none was."""
-    count = sum(each.not_applied for each in summaries)
-    return f"{count} of {sum(each.queries for each in summaries)} pages came back in first-pass order" if count else ""
+    reasons = Counter(each.reranked.reason for each in comparisons if each.reranked.applied is False)
+    told = ", ".join(f"{reason} {count}" for reason, count in reasons.most_common())
+    return f"{reasons.total()} of {len(comparisons)} pages came back in first-pass order ({told})" if reasons else ""
 
 
 def _reranked_heading(page: Page) -> str:

@@ -93,7 +93,7 @@ def command(
         print_json({"node": node, "sidecar": service, "index": index, "summaries": found})
     else:
         _print(asked, most_changed(sent["match"], judged, pages), judged)
-        _print_figures(found, catalogue)
+        _print_figures(found, [each for comparisons in sent.values() for each in comparisons], catalogue)
         click.echo(f"\nLeft running: OpenSearch at {node.url}, the sidecar at {service.url}. Stop both: {_stop(name)}")
         click.echo(f'Your own query: {_door()} search "..." --index {index} --url {node.url} --sidecar {service.url}')
     fail_unless_reranked([*asked, *sent["match"]])
@@ -132,11 +132,11 @@ def _print(asked: Sequence[Comparison], changed: Sequence[Comparison], judged: S
         console.print(side_by_side(comparison, grades[comparison.query]))
 
 
-def _print_figures(found: Mapping[str, Summary], catalogue: Catalogue) -> None:
+def _print_figures(found: Mapping[str, Summary], comparisons: Sequence[Comparison], catalogue: Catalogue) -> None:
     if not found:
         click.echo(f"{catalogue.products.parent} has no judgments.json: no figures. Ask with --query")
         return
     console = pages_console()
     console.print(figures(found))
-    if sentence := not_applied(list(found.values())):
+    if sentence := not_applied(comparisons):
         console.print(sentence, style="bold")

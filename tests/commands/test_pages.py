@@ -55,6 +55,9 @@ def test_figures_have_a_line_for_each_kind_of_request() -> None:
     assert [cell.strip() for cell in line_with(text, "match").split("│")][2:-1] == ["60", "0.500", "0.750", "4", "40"]
 
 
-def test_pages_left_in_first_pass_order_are_counted() -> None:
-    assert not_applied([Summary(60, 0.5, 0.75, 4, 40, 2)]) == "2 of 60 pages came back in first-pass order"
-    assert not_applied([Summary(60, 0.5, 0.75, 4, 40, 0)]) == ""
+def test_pages_left_in_first_pass_order_are_counted_by_reason() -> None:
+    late = Comparison("phone", FIRST, Page(FIRST.hits, 50, False, "deadline"))
+    reranked = Comparison("phone", FIRST, Page(FIRST.hits, 50, True))
+
+    assert not_applied([late, reranked, late]) == "2 of 3 pages came back in first-pass order (deadline 2)"
+    assert not_applied([reranked]) == ""
