@@ -47,8 +47,11 @@ for name in esci msrd; do
   ln -sfn "$name-parts/validation" "$SETS/$name-validation"
 done
 
-for name in best fast instant; do
+for name in best fast; do
   $rerank train "recipes/$name.yaml" --out "runs/$name"
   $rerank export "runs/$name" --info "recipes/$name.info.yaml" --gate "$SETS/grammar-validation" --out "sidecar/models/$name"
+done
+for name in best fast; do
+  $rerank fuse --model "sidecar/models/$name" --data "$DATA/esci" --split train --data "$DATA/msrd" --split validation --limit-queries 80 --no-vectors --offline
 done
 $rerank export recipes/embedder.yaml --info recipes/embedder.info.yaml --out sidecar/models/embedder
