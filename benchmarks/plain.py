@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 import onnx
 from onnx import helper, numpy_helper
+from tokenizers import Tokenizer
 
 from sidecar.errors import InvalidModel
 from sidecar.manifest import FieldBudget, Template, file_sha256, read_manifest, write_manifest
@@ -104,7 +105,11 @@ def write_checkpoint(weights: Weights, tokenizer: Path, folder: Path, *, layers:
     state = {name if name.startswith("classifier") else f"bert.{name}": torch.from_numpy(array.copy()) for name, array in weights.items()}
     network.load_state_dict(state)
     network.save_pretrained(folder)
-    shutil.copyfile(tokenizer, folder / "tokenizer.json")
+    # Without a fixed length: every program pads and cuts as it does of its own.
+    bare = Tokenizer.from_file(str(tokenizer))
+    bare.no_padding()
+    bare.no_truncation()
+    bare.save(str(folder / "tokenizer.json"))
     special = {"pad_token": "[PAD]", "unk_token": "[UNK]", "cls_token": "[CLS]", "sep_token": "[SEP]", "mask_token": "[MASK]"}
     settings = {"tokenizer_class": "BertTokenizer", "do_lower_case": True, "model_max_length": positions, **special}
     (folder / "tokenizer_config.json").write_text(json.dumps(settings, indent=1))

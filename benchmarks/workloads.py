@@ -69,6 +69,9 @@ class Cutter:
     """Cuts texts at token counts with a model's tokenizer."""
 
     def __init__(self, tokenizer: Tokenizer) -> None:
+        # A published tokenizer may bring a fixed length with it: its padding would be counted as text.
+        tokenizer.no_padding()
+        tokenizer.no_truncation()
         self._tokenizer = tokenizer
 
     def cut(self, text: str, tokens: int) -> str:

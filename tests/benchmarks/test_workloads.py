@@ -26,6 +26,16 @@ def test_a_text_is_cut_at_a_token() -> None:
     assert CUTTER.cut("red shoe for running", 2) == "red shoe"
 
 
+def test_a_tokenizer_of_fixed_length_counts_no_padding() -> None:
+    padded = tiny.tokenizer()
+    padded.enable_padding(length=12)
+    padded.enable_truncation(3)
+    cutter = Cutter(padded)
+
+    assert cutter.count("red shoe for running shoes") == 5
+    assert cutter.cut("red shoe", 4) == "red shoe"
+
+
 def test_a_text_may_lose_its_front_instead() -> None:
     assert CUTTER.cut_front("red shoe for running", 2) == "for running"
 
