@@ -68,3 +68,16 @@ def test_the_demo_takes_a_catalogue_of_ones_own(demo: Callable[..., Result]) -> 
     assert result.exit_code == 0, result.output
     shown = json.loads(result.stdout)
     assert (shown["index"], shown["summaries"]["match"]["queries"]) == ("esci", 150)
+
+
+def test_a_catalogue_without_judgments_is_shown_by_the_queries_that_are_asked(demo: Callable[..., Result], tmp_path: Path) -> None:
+    folder = tmp_path / "Unjudged Shop"
+    folder.mkdir()
+    (folder / "products.csv").write_text("id,title\n1,Red kettle\n2,Kettle stand\n")
+
+    result = demo("--data", str(folder), "--query", "kettle")
+
+    assert result.exit_code == 0, result.output
+    assert "“kettle”" in result.stdout
+    assert "has no judgments.json: no figures" in result.stdout
+    assert "--index unjudged-shop" in result.stdout
