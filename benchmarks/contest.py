@@ -73,7 +73,8 @@ def table(title: str, entries: Sequence[Entry], workloads: Sequence[Workload], n
     )
     reasons = [f"{entry.name} on {entry.file} took no part: {entry.reason}" for entry in entries if entry.reason]
     explained = (
-        f"{sizes}. Median (quartiles) of the rounds; ratio to the first row, paired by round; order against the first row of the same file"
+        f"{sizes}. Median (quartiles) of the rounds; ratio to the first row, paired by round; order against the first row of the same file, "
+        "and of that row against the first of all."
     )
     return Table(title, (*columns, "MiB"), tuple(rows), (explained, *notes, *reasons))
 
@@ -91,10 +92,13 @@ def _row(entry: Entry, entries: Sequence[Entry], workloads: Sequence[Workload]) 
 
 
 def order(entry: Entry, entries: Sequence[Entry], workload: str) -> str:
-    """The worst agreement over all rounds with the first entry that loads the same file."""
+    """The worst agreement over all rounds with the first entry that loads the same file; of that one itself with the first of all."""
+    if entry is entries[0]:
+        return "reference"
     reference = next(other for other in entries if other.file == entry.file and not other.reason)
     if reference is entry:
-        return "reference"
+        # The first of another file: how far the files themselves agree.
+        reference = entries[0]
     compared: list[Agreement] = [
         agreement(mine.scores, theirs.scores) for mine, theirs in zip(entry.answers[workload], reference.answers[workload], strict=True)
     ]
