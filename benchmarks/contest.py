@@ -73,7 +73,7 @@ def table(title: str, entries: Sequence[Entry], workloads: Sequence[Workload], n
     )
     reasons = [f"{entry.name} on {entry.file} took no part: {entry.reason}" for entry in entries if entry.reason]
     explained = (
-        f"{sizes}. Median (quartiles) of the rounds; ratio to the first row, paired by round; order against the first row of the same file, "
+        f"{sizes}. Median (quartiles) of the rounds; ratio to the first row, paired by round; order against the first row of its file, "
         "and of that row against the first of all."
     )
     return Table(title, (*columns, "MiB"), tuple(rows), (explained, *notes, *reasons))
