@@ -27,7 +27,7 @@ record NodeServices(
             threadPool.getThreadContext(),
             executor,
             (ms, task) -> schedule(threadPool, ms, task),
-            new IndexFacts(clusterService, resolver),
+            new ClusterIndexFacts(clusterService, resolver),
             new InnerSearches(threadPool.getThreadContext()),
             new Sidecars(ms -> new HttpTransport(ms, token)),
             new RerankStats()

@@ -1,0 +1,144 @@
+package io.github.rerank.sidecar;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertSame;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.net.URI;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.stream.IntStream;
+import org.apache.lucene.search.TotalHits;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.opensearch.action.search.SearchRequest;
+import org.opensearch.action.search.SearchResponse;
+import org.opensearch.action.search.ShardSearchFailure;
+import org.opensearch.common.settings.Settings;
+import org.opensearch.common.util.concurrent.ThreadContext;
+import org.opensearch.core.action.ActionListener;
+import org.opensearch.search.SearchHit;
+import org.opensearch.search.SearchHits;
+import org.opensearch.search.builder.SearchSourceBuilder;
+import org.opensearch.search.internal.InternalSearchResponse;
+import org.opensearch.search.pipeline.PipelineProcessingContext;
+
+@Timeout(30)
+class RerankProcessorTest {
+    private final ThreadContext threadContext = new ThreadContext(Settings.EMPTY);
+    private final ExecutorService pool = Executors.newSingleThreadExecutor(task -> new Thread(task, "the-pool"));
+    private final CompletableFuture<Reply> exchange = new CompletableFuture<>();
+    private final CountDownLatch finished = new CountDownLatch(1);
+    private final List<SearchResponse> pages = new ArrayList<>();
+    private final List<Exception> errors = new ArrayList<>();
+    private final RerankStats stats = new RerankStats();
+    private volatile String thread;
+    private volatile String header;
+    private volatile Runnable deadline = () -> {};
+
+    @AfterEach
+    void stop() {
+        pool.shutdownNow();
+    }
+
+    private static SearchResponse firstPass(int hits) {
+        SearchHit[] found = IntStream.range(0, hits).mapToObj(i -> Hits.of("p" + i, 9 - i, Map.of("name", "shoe"))).toArray(SearchHit[]::new);
+        TotalHits total = new TotalHits(hits, TotalHits.Relation.EQUAL_TO);
+        InternalSearchResponse sections = new InternalSearchResponse(new SearchHits(found, total, 9), null, null, null, false, null, 1);
+        return new SearchResponse(sections, null, 1, 1, 0, 3, ShardSearchFailure.EMPTY_ARRAY, SearchResponse.Clusters.EMPTY);
+    }
+
+    private void process(SearchResponse response, Ticket ticket) {
+        Endpoint endpoint = new Endpoint(URI.create("http://a/v1/hits"), new Transport() {
+            @Override
+            public CompletableFuture<Reply> post(URI uri, byte[] body, String requestId) {
+                return exchange;
+            }
+
+            @Override
+            public void close() {}
+        });
+        CallSettings settings = new CallSettings(List.of(endpoint.uri()), null, 200, 1, 5, 5, 5, 0, false);
+        NodeServices node = new NodeServices(
+            threadContext, pool, (ms, task) -> timed(task), null, new InnerSearches(threadContext), new Sidecars(ms -> null), stats);
+        PipelineProcessingContext context = new PipelineProcessingContext();
+        ticket.keep(context);
+        SearchRequest request = new SearchRequest(new String[] { "shop" }, new SearchSourceBuilder());
+        new RerankProcessor(null, null, false, settings, List.of(endpoint), node)
+            .processResponseAsync(request, response, context, ActionListener.wrap(this::received, errors::add));
+    }
+
+    private Runnable timed(Runnable task) {
+        deadline = () -> pool.execute(task);
+        return () -> {};
+    }
+
+    private void received(SearchResponse page) {
+        thread = Thread.currentThread().getName();
+        header = threadContext.getHeader("who");
+        pages.add(page);
+        finished.countDown();
+    }
+
+    private static Ticket.Widened widened() {
+        SourceView view = SourceView.of(new SearchSourceBuilder(), List.of("name"));
+        return new Ticket.Widened("red", new Page(0, 2), 5, view, Map.of("title", "name"), 10, null, null, null, false);
+    }
+
+    private void answer(String json) {
+        exchange.complete(new Reply(200, json.getBytes(StandardCharsets.UTF_8)));
+    }
+
+    @Test
+    void thePageLeavesOnTheNodesPoolInTheSearchsContext() throws InterruptedException {
+        try (ThreadContext.StoredContext ignored = threadContext.stashContext()) {
+            threadContext.putHeader("who", "alice");
+            process(firstPass(3), widened());
+        }
+        answer("{\"scores\":[1,2,3]}");
+        finished.await();
+        assertEquals("the-pool", thread);
+        assertEquals("alice", header);
+        assertEquals(List.of("p2", "p1"), Hits.ids(pages.get(0).getHits().getHits()));
+        assertEquals(1, stats.applied.sum());
+    }
+
+    @Test
+    void theClientHearsOnceThoughTheAnswerComesAfterTheDeadline() throws InterruptedException {
+        process(firstPass(3), widened());
+        deadline.run();
+        finished.await();
+        answer("{\"scores\":[1,2,3]}");
+        CountDownLatch drained = new CountDownLatch(1);
+        pool.execute(drained::countDown);
+        drained.await();
+        assertEquals(1, pages.size());
+        assertEquals(List.of("p0", "p1"), Hits.ids(pages.get(0).getHits().getHits()));
+        assertEquals(List.of(9f, 8f), Hits.scores(pages.get(0).getHits().getHits()));
+        assertEquals(1, stats.failedByReason().get("deadline"));
+        assertEquals(1, stats.late.sum());
+        assertTrue(errors.isEmpty());
+    }
+
+    @Test
+    void nothingFoundIsNothingToAsk() {
+        process(firstPass(0), widened());
+        assertEquals(1, stats.skippedByReason().get("no_hits"));
+        assertEquals(1, pages.size());
+    }
+
+    @Test
+    void aSearchThatWasLeftAlonePassesAsItIs() {
+        SearchResponse response = firstPass(3);
+        process(response, new Ticket.Skipped(Skip.SORT));
+        assertSame(response, pages.get(0));
+        assertEquals(1, stats.skippedByReason().get("sort"));
+    }
+}
