@@ -101,6 +101,8 @@ def main() -> None:
     peak_mb = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024
     _say(f"setup: peak of memory {peak_mb} MiB, limit {services['setup'].compose['mem_limit']}")
     _check_search("http://127.0.0.1:9200")
+    off = services["setup"].call("rerank", "pipelines", "off", "--index", "products")
+    _check("re-ranking can be switched off from the set-up's image", off.returncode == 0, off.stdout.strip())
     for name, process in running.items():
         _say(f"{name}: peak of memory {_peak_mb(process.pid)} MiB, limit {services[name].compose['mem_limit']}")
     running["sidecar"].send_signal(signal.SIGTERM)
