@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import csv
 import gzip
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
@@ -17,17 +17,14 @@ import msgspec
 from cluster.errors import InvalidCatalogue
 
 ID_FIELDS = ("_id", "id")
-# Names that public catalogues use for a role of ours; a document's own field of the role's name goes first.
-KNOWN_NAMES = {
-    "bullet_points": "attributes",
-    "name": "title",
-    "product_name": "title",
-    "overview": "description",
-    "categories": "category",
-    "colour": "color",
-    "genres": "category",
-    "director": "creator",
-    "author": "creator",
+# The columns that public catalogues have for a role of ours, read as training reads them (training.data.catalogue): the first group
+# of which a row has a column makes the role. A group's columns are joined; `actors[:5]` takes the first five of a list.
+KNOWN_COLUMNS: Mapping[str, tuple[tuple[str, ...], ...]] = {
+    "title": (("name",), ("product_name",)),
+    "category": (("categories",), ("genres",)),
+    "color": (("colour",),),
+    "creator": (("director", "actors[:5]"), ("author",)),
+    "description": (("description", "bullet_points"), ("overview",)),
 }
 _READERS = {".jsonl": "json", ".ndjson": "json", ".csv": ",", ".tsv": "\t"}
 
@@ -55,7 +52,10 @@ class BadRow:
 
 @dataclass(frozen=True, slots=True)
 class FieldNames:
-    """How a catalogue's names become the index's: `renamed` maps source to target, `id_field` names the id (None: recognised)."""
+    """How a catalogue's columns become the index's fields.
+
+    `renamed` maps source to target, several sources of one target are joined in this order; `id_field` names the id (None: recognised).
+    """
 
     renamed: Mapping[str, str] = field(default_factory=dict)
     id_field: str | None = None
@@ -70,13 +70,58 @@ class FieldNames:
         if isinstance(identity, bool) or not isinstance(identity, str | int):
             raise ValueError(f"{name} must be a text or a whole number, not {type(identity).__name__}")
         # OpenSearch keeps `_id` for itself: it is refused inside a body.
-        body = {key: value for key, value in self._rename(row).items() if key != "_id" and value is not None}
+        body = {key: value for key, value in self._fields(row).items() if key != "_id" and value is not None}
         return Document(str(identity), body, line)
 
-    def _rename(self, row: dict[str, Any]) -> dict[str, Any]:
-        recognised = {old: new for old, new in KNOWN_NAMES.items() if old in row and new not in row}
-        chosen = {**recognised, **self.renamed}
-        return {chosen.get(key, key): value for key, value in row.items()}
+    def rules(self) -> str:
+        """Identifies how rows become documents: the same text means the same document of the same row."""
+        return repr((list(self.renamed.items()), self.id_field, sorted(KNOWN_COLUMNS.items())))
+
+    def _fields(self, row: dict[str, Any]) -> dict[str, Any]:
+        made = self._chosen(row)
+        free = row.keys() - {column for columns in made.values() for column in columns}
+        for role in KNOWN_COLUMNS.keys() - made.keys():
+            if columns := _recognised(free, role):
+                made[role] = columns
+        # A column that is taken in part stays as well: the rest of it would be lost.
+        moved = {column for columns in made.values() for column in columns}
+        return {key: value for key, value in row.items() if key not in moved} | {role: _joined(row, made[role]) for role in made}
+
+    def _chosen(self, row: dict[str, Any]) -> dict[str, list[str]]:
+        chosen: dict[str, list[str]] = {}
+        for source, target in self.renamed.items():
+            if source in row:
+                chosen.setdefault(target, []).append(source)
+        return chosen
+
+
+def _recognised(names: Set[str], role: str) -> list[str]:
+    """The columns, out of these names, that make a role; none where the row has the role's own field and nothing to join to it."""
+    for group in KNOWN_COLUMNS[role]:
+        own_goes_first = role in names and role not in group
+        if not own_goes_first and any(_name(column) in names - {role} for column in group):
+            return [column for column in group if _name(column) in names]
+    return []
+
+
+def _name(column: str) -> str:
+    return column.partition("[:")[0]
+
+
+def _joined(row: Mapping[str, Any], columns: Sequence[str]) -> Any:
+    """One value of several columns: lists become one list, texts one text; None where all are empty."""
+    values = [value for column in columns if (value := _value(row, column)) not in (None, "", [])]
+    if len(values) <= 1:
+        return values[0] if values else None
+    if any(isinstance(value, list) for value in values):
+        return [str(item) for value in values for item in (value if isinstance(value, list) else [value])]
+    return " ".join(str(value) for value in values)
+
+
+def _value(row: Mapping[str, Any], column: str) -> Any:
+    name, _, count = column.removesuffix("]").partition("[:")
+    value = row.get(name)
+    return value[: int(count)] if count and isinstance(value, list) else value
 
 
 def read_catalogue(path: Path, names: FieldNames) -> Iterator[Document | BadRow]:

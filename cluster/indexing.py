@@ -39,7 +39,7 @@ class Job:
 
     def source(self) -> str:
         """Identifies what the index is built from: the same text means that the same documents would come out."""
-        settings = (sorted(self.names.renamed.items()), self.names.id_field, self.embedder.model() if self.embedder else "")
+        settings = (self.names.rules(), self.embedder.model() if self.embedder else "")
         content = f"{self.alias} {file_sha256(self.file)} {file_sha256(self.mapping)} {settings}"
         return hashlib.sha256(content.encode()).hexdigest()[:16]
 

@@ -84,15 +84,32 @@ def test_tab_separated_files_are_read_by_their_name(tmp_path: Path) -> None:
     assert rows(path) == [Document("p1", {"id": "p1", "title": "Kettle"}, 2)]
 
 
-def test_names_of_public_catalogues_are_recognised_unless_our_name_is_there(tmp_path: Path) -> None:
-    path = written(
-        tmp_path / "a.jsonl", '{"id": "p1", "bullet_points": "steel"}\n{"id": "p2", "bullet_points": "x", "attributes": ["y"]}\n'
-    )
+@pytest.mark.parametrize(
+    ("row", "body"),
+    [
+        pytest.param({"name": "Kettle"}, {"title": "Kettle"}, id="another name"),
+        pytest.param({"name": "K", "title": "Kettle"}, {"name": "K", "title": "Kettle"}, id="our name is there"),
+        pytest.param({"description": "a", "bullet_points": "b"}, {"description": "a b"}, id="texts of two columns"),
+        pytest.param({"description": "", "bullet_points": "b"}, {"description": "b"}, id="one of two is empty"),
+        pytest.param({"description": "", "bullet_points": ""}, {}, id="both are empty"),
+        pytest.param(
+            {"director": "D", "actors": list("ABCDEF")},
+            {"creator": ["D", "A", "B", "C", "D", "E"], "actors": list("ABCDEF")},
+            id="a column taken in part",
+        ),
+    ],
+)
+def test_columns_of_public_catalogues_make_the_fields_that_training_reads(row: dict[str, object], body: dict[str, object]) -> None:
+    assert FieldNames().document({"id": "p1", **row}, 1) == Document("p1", {"id": "p1", **body}, 1)
 
-    assert rows(path) == [
-        Document("p1", {"id": "p1", "attributes": "steel"}, 1),
-        Document("p2", {"id": "p2", "bullet_points": "x", "attributes": ["y"]}, 2),
-    ]
+
+def test_several_sources_of_one_target_are_joined_in_their_order() -> None:
+    names = FieldNames({"summary": "description", "details": "description"})
+
+    assert names.document({"id": "p1", "details": "steel", "summary": "A kettle."}, 1).body == {
+        "id": "p1",
+        "description": "A kettle. steel",
+    }
 
 
 def test_chosen_names_go_before_recognised_ones(tmp_path: Path) -> None:
