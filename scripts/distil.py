@@ -24,6 +24,7 @@ def command() -> None:
 @click.option(
     "--queries", "files", multiple=True, type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Queries, one a line."
 )
+@click.option("--sample", default=None, type=click.IntRange(min=1), help="Use only so many of the given queries, drawn at random.")
 @click.option(
     "--exclude", multiple=True, type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Queries never to use (a test split)."
 )

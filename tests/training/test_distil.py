@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
+from scripts.distil import command
 from training.batches import TrainingList
 from training.distil.label import Sampling, Teacher, label, mix, sample_candidates, standardise
 from training.distil.queries import generate_queries, read_queries
 from training.distil.retrievers import Bm25Retriever
 from training.distil.teachers import mix_logits, with_teachers
+from training.training_set import read_lists
 
 CATALOGUE = {
     f"p{number}": {"title": f"{color} {thing} for home", "brand": "Acme", "color": color, "category": ["Home", thing]}
@@ -77,3 +80,16 @@ def test_a_list_keeps_its_own_teacher_with_its_weight():
     item = TrainingList("q", ("a", "b"), teacher=(1.0, -1.0))
     mixed = with_teachers([item], [([(-1.0, 1.0)], 1.0)], own_weight=3.0)
     assert mixed[0].teacher == (0.5, -0.5)
+
+
+def test_the_label_command_uses_so_many_of_the_given_queries_as_asked(tmp_path):
+    catalogue, queries, out = tmp_path / "shop.jsonl", tmp_path / "queries.txt", tmp_path / "set"
+    catalogue.write_text("\n".join(f'{{"id": "{number}", "title": "kettle model {number}"}}' for number in range(12)))
+    queries.write_text("steel kettle\nred kettle\nkettle model 3\nsmall kettle")
+
+    arguments = ["label", "--catalogue", catalogue, "--role", "title=title", "--generate", 3, "--teacher", "bm25=1"]
+    result = CliRunner().invoke(command, [*map(str, arguments), "--queries", str(queries), "--sample", "2", "--out", str(out)])
+
+    assert result.exit_code == 0, result.output
+    given = {"steel kettle", "red kettle", "kettle model 3", "small kettle"}
+    assert len(given & {item.query for item in read_lists(out)}) == 2
