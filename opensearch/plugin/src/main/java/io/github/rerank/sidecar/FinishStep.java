@@ -15,20 +15,31 @@ import org.opensearch.search.profile.SearchProfileShardResults;
 
 /**
  * The one way out of a widened search. Whether the window was re-ordered or not, the hits are cut to the client's page,
- * {@code _source} is brought back to what the client asked for, and everything else of the response is kept.
+ * {@code _source} is brought back to what the client asked for, and everything else of the response is kept. The first pass's
+ * page can still be made after the re-ranked one.
  */
 final class FinishStep {
     private final SearchResponse response;
     private final Ticket.Widened ticket;
+    private final float[] firstPassScores;
 
     FinishStep(SearchResponse response, Ticket.Widened ticket) {
         this.response = response;
         this.ticket = ticket;
+        SearchHit[] hits = response.getHits().getHits();
+        this.firstPassScores = new float[hits.length];
+        for (int i = 0; i < hits.length; i++) {
+            firstPassScores[i] = hits[i].getScore();
+        }
     }
 
     /** The page of the same search without the pipeline. */
     SearchResponse firstPass(long addedMs, RerankAnnotation annotation) throws IOException {
-        return page(response.getHits().getHits(), response.getHits().getMaxScore(), addedMs, annotation);
+        SearchHit[] hits = response.getHits().getHits();
+        for (int i = 0; i < hits.length; i++) {
+            hits[i].score(firstPassScores[i]);
+        }
+        return page(hits, response.getHits().getMaxScore(), addedMs, annotation);
     }
 
     SearchResponse reRanked(Ranking ranking, long addedMs, RerankAnnotation annotation) throws IOException {

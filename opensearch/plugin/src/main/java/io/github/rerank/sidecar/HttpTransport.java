@@ -37,12 +37,21 @@ final class HttpTransport implements Transport {
     public CompletableFuture<Reply> post(URI uri, byte[] body, String requestId) {
         HttpRequest.Builder request = HttpRequest.newBuilder(uri)
             .header("Content-Type", "application/json")
-            .header("Accept", "application/json")
             .POST(HttpRequest.BodyPublishers.ofByteArray(body));
-        token.authorization().ifPresent(value -> request.header("Authorization", value));
         if (requestId != null) {
             request.header("X-Request-Id", requestId);
         }
+        return send(request);
+    }
+
+    @Override
+    public CompletableFuture<Reply> get(URI uri) {
+        return send(HttpRequest.newBuilder(uri).GET());
+    }
+
+    private CompletableFuture<Reply> send(HttpRequest.Builder request) {
+        request.header("Accept", "application/json");
+        token.authorization().ifPresent(value -> request.header("Authorization", value));
         return AccessController.doPrivileged(() -> new Exchange(client.sendAsync(request.build(), info -> new BoundedBody())));
     }
 

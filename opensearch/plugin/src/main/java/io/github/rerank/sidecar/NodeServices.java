@@ -1,6 +1,7 @@
 package io.github.rerank.sidecar;
 
 import java.util.concurrent.Executor;
+import java.util.function.LongSupplier;
 import org.opensearch.cluster.metadata.IndexNameExpressionResolver;
 import org.opensearch.cluster.service.ClusterService;
 import org.opensearch.common.unit.TimeValue;
@@ -13,6 +14,7 @@ record NodeServices(
     ThreadContext threadContext,
     Executor executor,
     SidecarCall.Timer timer,
+    LongSupplier clock,
     IndexFacts indexFacts,
     InnerSearches innerSearches,
     Sidecars sidecars,
@@ -20,26 +22,30 @@ record NodeServices(
 ) {
     /** Pages are finished here: not on the HTTP client's threads, and not among searches that wait for a queue. */
     static final String EXECUTOR = "rerank_sidecar";
+    /** Deadlines have threads of their own: they may not queue behind the questions and answers of a busy node. */
+    static final String DEADLINES = "rerank_deadline";
 
     static NodeServices of(ThreadPool threadPool, ClusterService clusterService, IndexNameExpressionResolver resolver, SidecarToken token) {
         Executor executor = threadPool.executor(EXECUTOR);
+        SidecarCall.Timer timer = (ms, task) -> schedule(threadPool, ms, task);
         return new NodeServices(
             threadPool.getThreadContext(),
             executor,
-            (ms, task) -> schedule(threadPool, ms, task),
+            timer,
+            System::nanoTime,
             new ClusterIndexFacts(clusterService, resolver),
             new InnerSearches(threadPool.getThreadContext()),
-            new Sidecars(ms -> new HttpTransport(ms, token)),
+            new Sidecars(ms -> new HttpTransport(ms, token), endpoint -> executor.execute(() -> WarmUp.of(endpoint, timer))),
             new RerankStats()
         );
     }
 
     SidecarCall.Tools callTools() {
-        return new SidecarCall.Tools(executor, timer, System::nanoTime, stats);
+        return new SidecarCall.Tools(executor, timer, clock, stats);
     }
 
     private static Runnable schedule(ThreadPool threadPool, long ms, Runnable task) {
-        Scheduler.ScheduledCancellable scheduled = threadPool.schedule(task, TimeValue.timeValueMillis(ms), EXECUTOR);
+        Scheduler.ScheduledCancellable scheduled = threadPool.schedule(task, TimeValue.timeValueMillis(ms), DEADLINES);
         return scheduled::cancel;
     }
 }

@@ -8,7 +8,7 @@ import java.util.function.Supplier;
 import org.apache.logging.log4j.LogManager;
 import org.apache.logging.log4j.Logger;
 import org.opensearch.action.search.SearchResponse;
-import org.opensearch.common.CheckedFunction;
+import org.opensearch.common.CheckedSupplier;
 import org.opensearch.common.util.concurrent.ThreadContext;
 import org.opensearch.core.action.ActionListener;
 import org.opensearch.search.SearchHit;
@@ -16,12 +16,12 @@ import org.opensearch.transport.Transports;
 
 /**
  * The re-ranking of one search, from the end of the first pass to the page. Every way through it ends in {@link FinishStep}, the
- * listener hears once, and what comes after the search runs in the search's own thread context.
+ * listener hears once, and what comes after the search runs in the search's own thread context. The deadline holds over all of
+ * it: its timer is set before anything else, and a page that would be re-ranked too late is the first pass's.
  */
 final class ReRanking implements SidecarCall.Listener {
     private static final Logger logger = LogManager.getLogger(ReRanking.class);
 
-    private final long startNanos = System.nanoTime();
     private final Ticket.Widened ticket;
     private final SearchResponse response;
     private final CallSettings settings;
@@ -31,6 +31,10 @@ final class ReRanking implements SidecarCall.Listener {
     private final Supplier<ThreadContext.StoredContext> context;
     private final AtomicBoolean finished = new AtomicBoolean();
     private final int window;
+    private final long startNanos;
+    private final long deadlineNanos;
+    private final SidecarCall call;
+    private final FinishStep page;
 
     ReRanking(
         Ticket.Widened ticket,
@@ -48,10 +52,15 @@ final class ReRanking implements SidecarCall.Listener {
         this.listener = listener;
         this.context = node.threadContext().newRestorableContext(true);
         this.window = Math.min(ticket.window(), response.getHits().getHits().length);
+        this.startNanos = node.clock().getAsLong();
+        this.deadlineNanos = startNanos + TimeUnit.MILLISECONDS.toNanos(deadlineMs());
+        this.call = new SidecarCall(node.callTools(), limits(), this);
+        this.page = new FinishStep(response, ticket);
     }
 
     /** Reading the texts takes about a millisecond, too long for a thread that serves the network. */
     void start() {
+        call.start();
         if (Transports.isTransportThread(Thread.currentThread())) {
             node.executor().execute(this::ask);
         } else {
@@ -67,27 +76,29 @@ final class ReRanking implements SidecarCall.Listener {
         try {
             HitsRequest request = HitsRequest.of(ticket, profile(), response.getHits().getHits(), window);
             if (request.hasFields()) {
-                call(request);
+                call.ask(new SidecarCall.Question(request::body, window, requestId()), node.sidecars().inTurn(sidecars));
             } else {
                 skipped(Skip.NO_FIELDS);
             }
         } catch (IOException | RuntimeException e) {
             logger.warn("search shows its first-pass page: the sidecar could not be asked", e);
+            call.abandon();
             failed(Failure.INTERNAL);
         }
     }
 
-    private void call(HitsRequest request) {
-        String requestId = RequestHeaders.requestId(node.threadContext());
-        List<Endpoint> order = node.sidecars().inTurn(sidecars);
-        new SidecarCall(node.callTools(), limits(), order, request::body, window, requestId, this).start();
+    private String requestId() {
+        return RequestHeaders.requestId(node.threadContext());
+    }
+
+    private int deadlineMs() {
+        return ticket.deadlineMs() == null ? settings.deadlineMs() : ticket.deadlineMs();
     }
 
     private SidecarCall.Limits limits() {
-        int deadlineMs = ticket.deadlineMs() == null ? settings.deadlineMs() : ticket.deadlineMs();
         return new SidecarCall.Limits(
-            startNanos + TimeUnit.MILLISECONDS.toNanos(deadlineMs),
-            deadlineMs >= settings.deadlineMs(),
+            deadlineNanos,
+            deadlineMs() >= settings.deadlineMs(),
             settings.maxInFlight(),
             settings.failures(),
             settings.openMs()
@@ -100,39 +111,52 @@ final class ReRanking implements SidecarCall.Listener {
 
     @Override
     public void answered(HitsAnswer answer) {
-        Ranking ranking = Ranking.of(answer.scores(), firstPassScores(), settings.blend());
         if (finished.compareAndSet(false, true)) {
-            node.stats().applied.increment();
-            finish(step -> step.reRanked(ranking, tookMs(), annotation(true, null, answer.model())));
-            node.stats().latency.record(System.nanoTime() - startNanos);
+            finish(() -> reRankedInTime(answer));
+            node.stats().latency.record(tookNanos());
         }
     }
 
     @Override
     public void failed(Failure failure) {
         if (finished.compareAndSet(false, true)) {
-            node.stats().failed(failure);
-            finish(step -> step.firstPass(tookMs(), annotation(false, failure.code(), null)));
-            node.stats().latency.record(System.nanoTime() - startNanos);
+            finish(() -> firstPass(failure));
+            node.stats().latency.record(tookNanos());
         }
     }
 
     private void skipped(Skip reason) {
-        if (finished.compareAndSet(false, true)) {
+        if (call.abandon() && finished.compareAndSet(false, true)) {
             node.stats().skipped(reason);
-            finish(step -> step.firstPass(tookMs(), annotation(false, reason.code(), null)));
+            finish(() -> page.firstPass(tookMs(), annotation(false, reason.code(), null)));
         }
     }
 
-    private void finish(CheckedFunction<FinishStep, SearchResponse, IOException> way) {
-        SearchResponse page;
+    private SearchResponse reRankedInTime(HitsAnswer answer) throws IOException {
+        Ranking ranking = Ranking.of(answer.scores(), firstPassScores(), settings.blend());
+        SearchResponse reRanked = page.reRanked(ranking, tookMs(), annotation(true, null, answer.model()));
+        if (node.clock().getAsLong() - deadlineNanos >= 0) {
+            node.stats().late.increment();
+            return firstPass(Failure.DEADLINE);
+        }
+        node.stats().applied.increment();
+        return reRanked;
+    }
+
+    private SearchResponse firstPass(Failure failure) throws IOException {
+        node.stats().failed(failure);
+        return page.firstPass(tookMs(), annotation(false, failure.code(), null));
+    }
+
+    private void finish(CheckedSupplier<SearchResponse, IOException> way) {
+        SearchResponse made;
         try {
-            page = way.apply(new FinishStep(response, ticket));
+            made = way.get();
         } catch (IOException | RuntimeException e) {
             notifying(() -> listener.onFailure(e));
             return;
         }
-        notifying(() -> listener.onResponse(page));
+        notifying(() -> listener.onResponse(made));
     }
 
     private void notifying(Runnable notification) {
@@ -155,6 +179,10 @@ final class ReRanking implements SidecarCall.Listener {
     }
 
     private long tookMs() {
-        return TimeUnit.NANOSECONDS.toMillis(System.nanoTime() - startNanos);
+        return TimeUnit.NANOSECONDS.toMillis(tookNanos());
+    }
+
+    private long tookNanos() {
+        return node.clock().getAsLong() - startNanos;
     }
 }

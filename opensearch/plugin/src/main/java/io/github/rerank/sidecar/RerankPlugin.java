@@ -73,7 +73,11 @@ public final class RerankPlugin extends Plugin implements SearchPipelinePlugin, 
     @Override
     public List<ExecutorBuilder<?>> getExecutorBuilders(Settings settings) {
         int threads = Math.max(4, 2 * OpenSearchExecutors.allocatedProcessors(settings));
-        return List.of(new ScalingExecutorBuilder(NodeServices.EXECUTOR, 1, threads, TimeValue.timeValueMinutes(5)));
+        TimeValue keepAlive = TimeValue.timeValueMinutes(5);
+        return List.of(
+            new ScalingExecutorBuilder(NodeServices.EXECUTOR, 1, threads, keepAlive),
+            new ScalingExecutorBuilder(NodeServices.DEADLINES, 1, threads, keepAlive)
+        );
     }
 
     @Override

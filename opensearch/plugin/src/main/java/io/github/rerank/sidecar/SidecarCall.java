@@ -10,6 +10,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.Executor;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.LongFunction;
 import java.util.function.LongSupplier;
 import org.apache.logging.log4j.LogManager;
@@ -17,8 +18,9 @@ import org.apache.logging.log4j.Logger;
 
 /**
  * One search's question to the sidecars. It tries one after the other as long as they fail quickly, and ends exactly once: with
- * a right answer, with the last failure, or at the deadline, whatever the HTTP client does. An exchange that outlives the
- * deadline keeps its place among those in flight until it ends or is given up, so that a hanging sidecar is not asked for ever.
+ * a right answer, with the last failure, or at the deadline, whatever the HTTP client does. The deadline waits for nothing: not
+ * for the question to be written, nor for a client that is slow to send it. An exchange that outlives the deadline keeps its
+ * place among those in flight until it ends or is given up, so that a hanging sidecar is not asked for ever.
  */
 final class SidecarCall {
     private static final Logger logger = LogManager.getLogger(SidecarCall.class);
@@ -46,39 +48,42 @@ final class SidecarCall {
      */
     record Limits(long deadlineNanos, boolean counts, int maxInFlight, int failures, int openMs) {}
 
+    /**
+     * @param body writes the question for a call that may still take so many milliseconds
+     * @param hits how many scores a right answer has
+     */
+    record Question(LongFunction<byte[]> body, int hits, String requestId) {}
+
     private final Tools tools;
     private final Limits limits;
-    private final Iterator<Endpoint> untried;
-    private final LongFunction<byte[]> body;
-    private final int hits;
-    private final String requestId;
     private final Listener listener;
+    private Question question;
+    private Iterator<Endpoint> untried;
 
     private boolean ended;
     private Attempt current;
     private Runnable cancelDeadline = () -> {};
 
-    SidecarCall(
-        Tools tools,
-        Limits limits,
-        List<Endpoint> order,
-        LongFunction<byte[]> body,
-        int hits,
-        String requestId,
-        Listener listener
-    ) {
+    SidecarCall(Tools tools, Limits limits, Listener listener) {
         this.tools = tools;
         this.limits = limits;
-        this.untried = order.iterator();
-        this.body = body;
-        this.hits = hits;
-        this.requestId = requestId;
         this.listener = listener;
     }
 
+    /** From here on it ends at the deadline, asked or not. */
     void start() {
         cancelDeadline = tools.timer().after(remainingMs(), this::expire);
+    }
+
+    void ask(Question question, List<Endpoint> order) {
+        this.question = question;
+        this.untried = order.iterator();
         next(Failure.UNREACHABLE, false);
+    }
+
+    /** Ends it without telling the listener; false where the listener has heard already. */
+    boolean abandon() {
+        return end();
     }
 
     private void next(Failure last, boolean tried) {
@@ -116,7 +121,8 @@ final class SidecarCall {
     }
 
     private synchronized boolean takeOver(Attempt attempt) {
-        if (ended) {
+        // On a busy node the timer may be late: nothing is sent that nobody will wait for.
+        if (ended || isPast(tools.nanoTime().getAsLong())) {
             return false;
         }
         current = attempt;
@@ -124,19 +130,27 @@ final class SidecarCall {
     }
 
     private void expire() {
-        Attempt pending;
-        synchronized (this) {
-            if (ended) {
-                return;
-            }
-            ended = true;
-            pending = current;
+        if (end() == false) {
+            return;
         }
+        Attempt pending = pending();
         if (pending != null) {
-            pending.judge(limits.counts() ? Failure.DEADLINE : Failure.REJECTED);
+            pending.judge(missed());
             tools.timer().after(LATE_MS, pending::giveUp);
         }
         listener.failed(Failure.DEADLINE);
+    }
+
+    private Failure missed() {
+        return limits.counts() ? Failure.DEADLINE : Failure.REJECTED;
+    }
+
+    private boolean isPast(long nanos) {
+        return nanos - limits.deadlineNanos() >= 0;
+    }
+
+    private synchronized Attempt pending() {
+        return current;
     }
 
     private void fail(Failure failure) {
@@ -168,8 +182,10 @@ final class SidecarCall {
     private final class Attempt {
         private final Endpoint endpoint;
         private final boolean second;
-        private CompletableFuture<Reply> exchange;
-        private boolean judged;
+        // No lock: sending may take long, and neither the deadline nor the giving up may wait for it.
+        private final AtomicBoolean judged = new AtomicBoolean();
+        private volatile CompletableFuture<Reply> exchange;
+        private volatile boolean givenUp;
 
         Attempt(Endpoint endpoint, boolean second) {
             this.endpoint = endpoint;
@@ -178,34 +194,39 @@ final class SidecarCall {
 
         void send() {
             long began = tools.nanoTime().getAsLong();
-            synchronized (this) {
-                exchange = posted();
+            CompletableFuture<Reply> sent = posted();
+            exchange = sent;
+            if (givenUp) {
+                sent.cancel(true);
             }
             // The client completes its future on a thread that belongs to nobody; nothing but the hand-over may run there.
-            exchange.whenComplete((reply, error) -> tools.executor().execute(() -> completed(reply, error, began)));
+            sent.whenComplete((reply, error) -> {
+                long arrived = tools.nanoTime().getAsLong();
+                tools.executor().execute(() -> completed(reply, error, began, arrived));
+            });
         }
 
         private CompletableFuture<Reply> posted() {
             try {
-                return endpoint.transport().post(endpoint.uri(), body.apply(remainingMs()), requestId);
+                return endpoint.transport().post(endpoint.uri(), question.body().apply(remainingMs()), question.requestId());
             } catch (RuntimeException e) {
                 return CompletableFuture.failedFuture(e);
             }
         }
 
-        private void completed(Reply reply, Throwable error, long began) {
+        private void completed(Reply reply, Throwable error, long began, long arrived) {
             endpoint.leave();
             tools.stats().inFlight.decrement();
             boolean late = hasEnded();
             if (reply != null) {
-                tools.stats().sidecar.record(tools.nanoTime().getAsLong() - began);
+                tools.stats().sidecar.record(arrived - began);
             }
             if (late) {
                 countLate(reply);
             } else if (isStaleConnection(error) && second == false) {
                 retry();
             } else {
-                judgeAnswer(reply, error);
+                judgeAnswer(reply, error, arrived);
             }
         }
 
@@ -225,10 +246,10 @@ final class SidecarCall {
             }
         }
 
-        private void judgeAnswer(Reply reply, Throwable error) {
+        private void judgeAnswer(Reply reply, Throwable error, long arrived) {
             try {
                 HitsAnswer answer = answer(reply, error);
-                judge(null);
+                judge(isPast(arrived) ? missed() : null);
                 if (end()) {
                     listener.answered(answer);
                 }
@@ -250,7 +271,7 @@ final class SidecarCall {
 
         private HitsAnswer answer(Reply reply, Throwable error) throws SidecarException {
             if (reply != null) {
-                return HitsAnswer.of(reply, hits);
+                return HitsAnswer.of(reply, question.hits());
             }
             Throwable cause = unwrapped(error);
             Failure failure = cause instanceof OversizedAnswerException ? Failure.GARBAGE : Failure.UNREACHABLE;
@@ -258,11 +279,10 @@ final class SidecarCall {
         }
 
         /** Tells the breaker how it went, once; null is success. */
-        synchronized void judge(Failure failure) {
-            if (judged) {
+        void judge(Failure failure) {
+            if (judged.compareAndSet(false, true) == false) {
                 return;
             }
-            judged = true;
             if (failure == null) {
                 if (endpoint.breaker().succeeded()) {
                     logger.info("sidecar {} answers again", endpoint.uri());
@@ -281,9 +301,11 @@ final class SidecarCall {
             judge(Failure.REJECTED);
         }
 
-        synchronized void giveUp() {
-            if (exchange != null) {
-                exchange.cancel(true);
+        void giveUp() {
+            givenUp = true;
+            CompletableFuture<Reply> sent = exchange;
+            if (sent != null) {
+                sent.cancel(true);
             }
         }
     }

@@ -7,6 +7,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.Consumer;
 import java.util.function.IntFunction;
 
 /**
@@ -17,13 +18,18 @@ final class Sidecars implements AutoCloseable {
     private record Key(URI uri, int connectTimeoutMs) {}
 
     private final IntFunction<Transport> transportFor;
+    private final Consumer<Endpoint> newcomer;
     private final Map<Key, Endpoint> endpoints = new ConcurrentHashMap<>();
     private final Map<Integer, Transport> transports = new ConcurrentHashMap<>();
     private final AtomicInteger turn = new AtomicInteger();
 
-    /** @param transportFor makes the transport for a connect timeout in milliseconds */
-    Sidecars(IntFunction<Transport> transportFor) {
+    /**
+     * @param transportFor makes the transport for a connect timeout in milliseconds
+     * @param newcomer is told of each sidecar that a stored pipeline names for the first time
+     */
+    Sidecars(IntFunction<Transport> transportFor, Consumer<Endpoint> newcomer) {
         this.transportFor = transportFor;
+        this.newcomer = newcomer;
     }
 
     List<Endpoint> open(CallSettings settings) {
@@ -64,6 +70,8 @@ final class Sidecars implements AutoCloseable {
     }
 
     private Endpoint endpoint(Key key) {
-        return new Endpoint(key.uri(), transports.computeIfAbsent(key.connectTimeoutMs(), transportFor::apply));
+        Endpoint endpoint = new Endpoint(key.uri(), transports.computeIfAbsent(key.connectTimeoutMs(), transportFor::apply));
+        newcomer.accept(endpoint);
+        return endpoint;
     }
 }

@@ -70,6 +70,16 @@ class FinishStepTest {
     }
 
     @Test
+    void theFirstPassCanStillBeShownAfterItWasReRanked() throws IOException {
+        FinishStep step = step(response(6, TOTAL), 0, 6);
+        step.reRanked(upsideDown(4), 5, NONE);
+        SearchResponse page = step.firstPass(5, NONE);
+        assertEquals(List.of("p0", "p1", "p2", "p3", "p4", "p5"), Hits.ids(page.getHits().getHits()));
+        assertEquals(List.of(100f, 99f, 98f, 97f, 96f, 95f), Hits.scores(page.getHits().getHits()));
+        assertEquals(100, page.getHits().getMaxScore());
+    }
+
+    @Test
     void everythingElseIsKeptAndTookGrows() throws IOException {
         SearchResponse old = response(10, TOTAL);
         SearchResponse page = step(old, 0, 3).reRanked(upsideDown(4), 5, NONE);

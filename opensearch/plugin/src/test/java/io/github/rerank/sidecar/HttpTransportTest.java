@@ -78,6 +78,13 @@ class HttpTransportTest {
     }
 
     @Test
+    void aGreetingGoesOutWithoutABody() throws Exception {
+        behaviour = exchange -> answer(exchange, 200, exchange.getRequestMethod().getBytes(StandardCharsets.UTF_8));
+        URI uri = URI.create("http://127.0.0.1:" + server.getAddress().getPort() + "/v1/hits");
+        assertEquals("GET", new String(transport.get(uri).get().body(), StandardCharsets.UTF_8));
+    }
+
+    @Test
     void anAnswerOfAnyLengthIsGivenUpAtTheLimit() throws Exception {
         behaviour = exchange -> answer(exchange, 200, new byte[HttpTransport.MAX_ANSWER_BYTES + 1]);
         ExecutionException error = assertThrows(ExecutionException.class, () -> post("").get());

@@ -13,6 +13,8 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicLong;
 import java.util.stream.IntStream;
 import org.apache.lucene.search.TotalHits;
 import org.junit.jupiter.api.AfterEach;
@@ -32,6 +34,8 @@ import org.opensearch.search.pipeline.PipelineProcessingContext;
 
 @Timeout(30)
 class RerankProcessorTest {
+    private static final int DEADLINE_MS = 200;
+    private final AtomicLong nanos = new AtomicLong();
     private final ThreadContext threadContext = new ThreadContext(Settings.EMPTY);
     private final ExecutorService pool = Executors.newSingleThreadExecutor(task -> new Thread(task, "the-pool"));
     private final CompletableFuture<Reply> exchange = new CompletableFuture<>();
@@ -63,11 +67,16 @@ class RerankProcessorTest {
             }
 
             @Override
+            public CompletableFuture<Reply> get(URI uri) {
+                throw new AssertionError("a search only posts");
+            }
+
+            @Override
             public void close() {}
         });
-        CallSettings settings = new CallSettings(List.of(endpoint.uri()), null, 200, 1, 5, 5, 5, 0, false);
+        CallSettings settings = new CallSettings(List.of(endpoint.uri()), null, DEADLINE_MS, 1, 5, 5, 5, 0, false);
         NodeServices node = new NodeServices(
-            threadContext, pool, (ms, task) -> timed(task), null, new InnerSearches(threadContext), new Sidecars(ms -> null), stats);
+            threadContext, pool, (ms, task) -> timed(task), nanos::get, null, new InnerSearches(threadContext), new Sidecars(ms -> null, each -> {}), stats);
         PipelineProcessingContext context = new PipelineProcessingContext();
         ticket.keep(context);
         SearchRequest request = new SearchRequest(new String[] { "shop" }, new SearchSourceBuilder());
@@ -76,7 +85,7 @@ class RerankProcessorTest {
     }
 
     private Runnable timed(Runnable task) {
-        deadline = () -> pool.execute(task);
+        deadline = task;
         return () -> {};
     }
 
@@ -125,6 +134,50 @@ class RerankProcessorTest {
         assertEquals(1, stats.failedByReason().get("deadline"));
         assertEquals(1, stats.late.sum());
         assertTrue(errors.isEmpty());
+    }
+
+    @Test
+    void anAnswerThatIsHandledTooLateLeavesTheFirstPass() throws InterruptedException {
+        process(firstPass(3), widened());
+        nanos.set(TimeUnit.MILLISECONDS.toNanos(DEADLINE_MS));
+        answer("{\"scores\":[1,2,3]}");
+        finished.await();
+        assertEquals(List.of("p0", "p1"), Hits.ids(pages.get(0).getHits().getHits()));
+        assertEquals(List.of(9f, 8f), Hits.scores(pages.get(0).getHits().getHits()));
+        assertEquals(9, pages.get(0).getHits().getMaxScore());
+        assertEquals(1, stats.failedByReason().get("deadline"));
+        assertEquals(1, stats.late.sum());
+        assertEquals(0, stats.applied.sum());
+    }
+
+    @Test
+    void anAnswerOfTheLastMomentIsUsed() throws InterruptedException {
+        process(firstPass(3), widened());
+        nanos.set(TimeUnit.MILLISECONDS.toNanos(DEADLINE_MS) - 1);
+        answer("{\"scores\":[1,2,3]}");
+        finished.await();
+        assertEquals(List.of("p2", "p1"), Hits.ids(pages.get(0).getHits().getHits()));
+        assertEquals(1, stats.applied.sum());
+    }
+
+    @Test
+    void thePageLeavesAtTheDeadlineThoughTheNodesPoolIsTooBusyToAsk() throws InterruptedException {
+        CountDownLatch busy = new CountDownLatch(1);
+        pool.execute(() -> await(busy));
+        Thread transport = new Thread(() -> process(firstPass(3), widened()), "node[transport_worker][T#1]");
+        transport.start();
+        transport.join();
+        deadline.run();
+        assertEquals(List.of("p0", "p1"), Hits.ids(pages.get(0).getHits().getHits()));
+        busy.countDown();
+    }
+
+    private static void await(CountDownLatch latch) {
+        try {
+            latch.await();
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
     }
 
     @Test

@@ -12,27 +12,41 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.Executor;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 
+@Timeout(30)
 class SidecarCallTest {
     private static final int DEADLINE_MS = 200;
     private final RerankStats stats = new RerankStats();
     private final FakeTimer timer = new FakeTimer();
     private final Outcome outcome = new Outcome();
+    private Executor executor = Runnable::run;
     private boolean shortened;
 
-    private SidecarCall call(FakeSidecar... sidecars) {
-        SidecarCall.Tools tools = new SidecarCall.Tools(Runnable::run, timer, () -> timer.nanos, stats);
+    private SidecarCall started() {
+        SidecarCall.Tools tools = new SidecarCall.Tools(executor, timer, () -> timer.nanos, stats);
         SidecarCall.Limits limits = new SidecarCall.Limits(TimeUnit.MILLISECONDS.toNanos(DEADLINE_MS), !shortened, 2, 3, 1000);
+        SidecarCall call = new SidecarCall(tools, limits, outcome);
+        call.start();
+        return call;
+    }
+
+    private static void ask(SidecarCall call, FakeSidecar... sidecars) {
         List<Endpoint> order = Arrays.stream(sidecars).map(each -> each.endpoint).toList();
-        return new SidecarCall(tools, limits, order, ms -> Long.toString(ms).getBytes(StandardCharsets.UTF_8), 2, "id", outcome);
+        call.ask(new SidecarCall.Question(ms -> Long.toString(ms).getBytes(StandardCharsets.UTF_8), 2, "id"), order);
+    }
+
+    private void ask(FakeSidecar... sidecars) {
+        ask(started(), sidecars);
     }
 
     @Test
     void aRightAnswerIsHandedOnAndTheDeadlineTakenBack() {
         FakeSidecar sidecar = new FakeSidecar();
-        call(sidecar).start();
+        ask(sidecar);
         sidecar.answer("{\"scores\":[1,2]}");
         assertArrayEquals(new float[] { 1, 2 }, outcome.answer.scores());
         assertEquals(0, timer.pending());
@@ -43,7 +57,7 @@ class SidecarCallTest {
     @Test
     void atTheDeadlineItEndsWhateverTheClientDoes() {
         FakeSidecar sidecar = new FakeSidecar();
-        call(sidecar).start();
+        ask(sidecar);
         timer.advance(DEADLINE_MS);
         assertEquals(List.of(Failure.DEADLINE), outcome.failures);
         assertEquals(1, sidecar.endpoint.breaker().failuresInARow());
@@ -51,9 +65,83 @@ class SidecarCallTest {
     }
 
     @Test
+    void itEndsAtTheDeadlineThoughNothingWasAskedYet() {
+        SidecarCall call = started();
+        timer.advance(DEADLINE_MS);
+        assertEquals(List.of(Failure.DEADLINE), outcome.failures);
+        FakeSidecar sidecar = new FakeSidecar();
+        ask(call, sidecar);
+        assertEquals(List.of(), sidecar.bodies);
+        assertEquals(0, sidecar.endpoint.inFlight());
+        assertEquals(1, outcome.notifications());
+    }
+
+    @Test
+    void nothingIsSentAfterTheDeadlineThoughTheTimerIsLate() {
+        FakeSidecar sidecar = new FakeSidecar();
+        SidecarCall call = started();
+        timer.nanos += TimeUnit.MILLISECONDS.toNanos(DEADLINE_MS);
+        ask(call, sidecar);
+        assertEquals(List.of(), sidecar.bodies);
+        timer.advance(0);
+        assertEquals(List.of(Failure.DEADLINE), outcome.failures);
+        assertEquals(0, sidecar.endpoint.breaker().failuresInARow());
+    }
+
+    @Test
+    void theDeadlineDoesNotWaitForAClientThatIsSlowToSend() {
+        FakeSidecar sidecar = new FakeSidecar();
+        sidecar.sending = () -> onAnotherThread(() -> timer.advance(DEADLINE_MS));
+        ask(sidecar);
+        assertEquals(List.of(Failure.DEADLINE), outcome.failures);
+    }
+
+    @Test
+    void anExchangeThatIsGivenUpBeforeItWasSentIsCancelled() {
+        FakeSidecar sidecar = new FakeSidecar();
+        sidecar.sending = () -> onAnotherThread(() -> {
+            timer.advance(DEADLINE_MS);
+            timer.advance(SidecarCall.LATE_MS);
+        });
+        ask(sidecar);
+        assertTrue(sidecar.exchange().isCancelled());
+        assertEquals(0, sidecar.endpoint.inFlight());
+    }
+
+    @Test
+    void anAbandonedCallNeverNotifies() {
+        SidecarCall call = started();
+        assertTrue(call.abandon());
+        timer.advance(DEADLINE_MS);
+        assertEquals(0, outcome.notifications());
+        assertEquals(0, timer.pending());
+    }
+
+    @Test
+    void aBusyNodeIsNotTheSidecarsFault() {
+        List<Runnable> waiting = new ArrayList<>();
+        executor = waiting::add;
+        FakeSidecar sidecar = new FakeSidecar();
+        ask(sidecar);
+        sidecar.answer("{\"scores\":[1,2]}");
+        timer.nanos += TimeUnit.MILLISECONDS.toNanos(DEADLINE_MS);
+        waiting.get(0).run();
+        assertEquals(0, sidecar.endpoint.breaker().failuresInARow());
+    }
+
+    @Test
+    void anAnswerThatArrivesLateIsTheSidecarsFaultThoughTheTimerIsLateToo() {
+        FakeSidecar sidecar = new FakeSidecar();
+        ask(sidecar);
+        timer.nanos += TimeUnit.MILLISECONDS.toNanos(DEADLINE_MS);
+        sidecar.answer("{\"scores\":[1,2]}");
+        assertEquals(1, sidecar.endpoint.breaker().failuresInARow());
+    }
+
+    @Test
     void anExchangeThatOutlivesTheDeadlineIsGivenUp() {
         FakeSidecar sidecar = new FakeSidecar();
-        call(sidecar).start();
+        ask(sidecar);
         timer.advance(DEADLINE_MS);
         timer.advance(SidecarCall.LATE_MS);
         assertTrue(sidecar.exchange().isCancelled());
@@ -64,7 +152,7 @@ class SidecarCallTest {
     @Test
     void aLateAnswerIsCountedAndNothingElse() {
         FakeSidecar sidecar = new FakeSidecar();
-        call(sidecar).start();
+        ask(sidecar);
         timer.advance(DEADLINE_MS);
         sidecar.answer("{\"scores\":[1,2]}");
         assertEquals(1, stats.late.sum());
@@ -76,7 +164,7 @@ class SidecarCallTest {
     void aDeadlineShorterThanThePipelinesDoesNotBlameTheSidecar() {
         shortened = true;
         FakeSidecar sidecar = new FakeSidecar();
-        call(sidecar).start();
+        ask(sidecar);
         timer.advance(DEADLINE_MS);
         assertEquals(0, sidecar.endpoint.breaker().failuresInARow());
     }
@@ -85,7 +173,7 @@ class SidecarCallTest {
     void theNextSidecarIsAskedWithTheTimeThatIsLeft() {
         FakeSidecar first = new FakeSidecar();
         FakeSidecar second = new FakeSidecar();
-        call(first, second).start();
+        ask(first, second);
         timer.advance(50);
         first.status(500);
         second.answer("{\"scores\":[1,2]}");
@@ -98,7 +186,7 @@ class SidecarCallTest {
     void theLastFailureIsTheReason() {
         FakeSidecar first = new FakeSidecar();
         FakeSidecar second = new FakeSidecar();
-        call(first, second).start();
+        ask(first, second);
         first.fail(new ConnectException("refused"));
         second.answer("{\"scores\":[1]}");
         assertEquals(List.of(Failure.WRONG_COUNT), outcome.failures);
@@ -108,7 +196,7 @@ class SidecarCallTest {
     void aRefusedRequestIsNotTakenElsewhere() {
         FakeSidecar first = new FakeSidecar();
         FakeSidecar second = new FakeSidecar();
-        call(first, second).start();
+        ask(first, second);
         first.status(422);
         assertEquals(List.of(Failure.REJECTED), outcome.failures);
         assertEquals(List.of(), second.bodies);
@@ -118,7 +206,7 @@ class SidecarCallTest {
     @Test
     void aConnectionThatBreaksIsTriedOnceMore() {
         FakeSidecar sidecar = new FakeSidecar();
-        call(sidecar).start();
+        ask(sidecar);
         sidecar.fail(new IOException("HTTP/1.1 header parser received no bytes"));
         sidecar.answer("{\"scores\":[1,2]}");
         assertEquals(2, sidecar.bodies.size());
@@ -129,7 +217,7 @@ class SidecarCallTest {
     @Test
     void aConnectionThatBreaksTwiceIsAFailure() {
         FakeSidecar sidecar = new FakeSidecar();
-        call(sidecar).start();
+        ask(sidecar);
         sidecar.fail(new IOException("reset"));
         sidecar.fail(new IOException("reset"));
         assertEquals(List.of(Failure.UNREACHABLE), outcome.failures);
@@ -139,7 +227,7 @@ class SidecarCallTest {
     @Test
     void anAnswerTooLongIsNotAskedForAgain() {
         FakeSidecar sidecar = new FakeSidecar();
-        call(sidecar).start();
+        ask(sidecar);
         sidecar.fail(new OversizedAnswerException());
         assertEquals(List.of(Failure.GARBAGE), outcome.failures);
         assertEquals(1, sidecar.bodies.size());
@@ -149,7 +237,7 @@ class SidecarCallTest {
     void aTransportThatThrowsIsAFailure() {
         FakeSidecar sidecar = new FakeSidecar();
         sidecar.throwing = true;
-        call(sidecar).start();
+        ask(sidecar);
         assertEquals(List.of(Failure.UNREACHABLE), outcome.failures);
         assertEquals(0, sidecar.endpoint.inFlight());
     }
@@ -157,9 +245,9 @@ class SidecarCallTest {
     @Test
     void noMoreCallsThanAllowedAreUnderWay() {
         FakeSidecar sidecar = new FakeSidecar();
-        call(sidecar).start();
-        call(sidecar).start();
-        call(sidecar).start();
+        ask(sidecar);
+        ask(sidecar);
+        ask(sidecar);
         assertEquals(List.of(Failure.BUSY), outcome.failures);
         assertEquals(2, sidecar.bodies.size());
         assertEquals(2, sidecar.endpoint.inFlight());
@@ -169,10 +257,10 @@ class SidecarCallTest {
     void anOpenCircuitIsNotAsked() {
         FakeSidecar sidecar = new FakeSidecar();
         for (int i = 0; i < 3; i++) {
-            call(sidecar).start();
+            ask(sidecar);
             sidecar.status(500);
         }
-        call(sidecar).start();
+        ask(sidecar);
         assertEquals(3, sidecar.bodies.size());
         assertEquals(Failure.CIRCUIT_OPEN, outcome.failures.get(3));
         assertEquals(0, sidecar.endpoint.inFlight());
@@ -183,7 +271,7 @@ class SidecarCallTest {
         FakeSidecar broken = new FakeSidecar();
         broken.endpoint.breaker().failed(0, 1, 1000);
         FakeSidecar sidecar = new FakeSidecar();
-        call(broken, sidecar).start();
+        ask(broken, sidecar);
         sidecar.answer("{\"scores\":[1,2]}");
         assertEquals(1, outcome.notifications());
         assertEquals(List.of(), broken.bodies);
@@ -193,11 +281,21 @@ class SidecarCallTest {
     void itNeverAsksAnotherSidecarAfterTheDeadline() {
         FakeSidecar first = new FakeSidecar();
         FakeSidecar second = new FakeSidecar();
-        call(first, second).start();
+        ask(first, second);
         timer.advance(DEADLINE_MS);
         first.fail(new ConnectException("refused"));
         assertEquals(List.of(), second.bodies);
         assertEquals(1, outcome.notifications());
+    }
+
+    private static void onAnotherThread(Runnable task) {
+        Thread thread = new Thread(task);
+        thread.start();
+        try {
+            thread.join();
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
     }
 
     private static final class Outcome implements SidecarCall.Listener {
@@ -227,15 +325,22 @@ class SidecarCallTest {
         private final List<String> bodies = new ArrayList<>();
         private final List<CompletableFuture<Reply>> exchanges = new ArrayList<>();
         private boolean throwing;
+        private Runnable sending = () -> {};
 
         @Override
         public CompletableFuture<Reply> post(URI uri, byte[] body, String requestId) {
+            sending.run();
             if (throwing) {
                 throw new IllegalArgumentException("not sendable");
             }
             bodies.add(new String(body, StandardCharsets.UTF_8));
             exchanges.add(new CompletableFuture<>());
             return exchange();
+        }
+
+        @Override
+        public CompletableFuture<Reply> get(URI uri) {
+            throw new AssertionError("a search only posts");
         }
 
         @Override

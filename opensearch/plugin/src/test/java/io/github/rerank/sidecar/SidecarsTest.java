@@ -4,12 +4,14 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertSame;
 
 import java.net.URI;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 
 class SidecarsTest {
-    private final Sidecars sidecars = new Sidecars(ms -> null);
+    private final List<Endpoint> newcomers = new ArrayList<>();
+    private final Sidecars sidecars = new Sidecars(ms -> null, newcomers::add);
 
     private static CallSettings settings(int connectTimeoutMs, String... urls) {
         List<URI> uris = Arrays.stream(urls).map(URI::create).toList();
@@ -27,6 +29,13 @@ class SidecarsTest {
         assertEquals(1, sidecars.known(settings(5, "http://a", "http://elsewhere")).size());
         assertEquals(0, sidecars.known(settings(6, "http://a")).size());
         assertEquals(1, sidecars.all().size());
+    }
+
+    @Test
+    void aNewcomerIsAnnouncedOnce() {
+        List<Endpoint> opened = sidecars.open(settings(5, "http://a", "http://b"));
+        sidecars.open(settings(5, "http://b", "http://a"));
+        assertEquals(opened, newcomers);
     }
 
     @Test

@@ -78,7 +78,7 @@ class WireTest {
     @SuppressWarnings("unchecked")
     void aNodesStatisticsSurviveTheWire() throws IOException {
         NodeServices node = new NodeServices(
-            new ThreadContext(Settings.EMPTY), Runnable::run, null, null, null, new Sidecars(ms -> null), new RerankStats());
+            new ThreadContext(Settings.EMPTY), Runnable::run, null, null, null, null, new Sidecars(ms -> null, each -> {}), new RerankStats());
         node.stats().searches.add(3);
         node.stats().skipped(Skip.SORT);
         node.stats().failed(Failure.DEADLINE);
