@@ -75,6 +75,11 @@ def command(
         f"{fitted.before:.4f} bare, {fitted.after:.4f} fused, "
         f"difference {found.difference:+.4f} (95 % interval {found.low:+.4f} to {found.high:+.4f}, p = {found.p_value:.4f})"
     )
+    for kind, gain in fitted.kinds.items():
+        left = ": turned off, these queries keep the first pass's order" if kind in fitted.fusion.off else ""
+        click.echo(
+            f"  {kind}: {gain.difference:+.4f} over first pass ({gain.low:+.4f} to {gain.high:+.4f}, {gain.queries} queries){left}"
+        )
     if not helps:
         click.echo(f"not written: fusing gains less than {min_gain:g}; the manifest stays as it was")
     elif written:

@@ -14,9 +14,10 @@ from flask import Blueprint, Response, g, request
 
 from sidecar.config import Settings
 from sidecar.encoding import Fields, TextTemplate
-from sidecar.engine import Engine, Ranking, RankRequest, sigmoid
+from sidecar.engine import Engine
 from sidecar.errors import Unprocessable
 from sidecar.hits import check_count, deadline
+from sidecar.ranking import Ranking, RankRequest, sigmoid
 from sidecar.schema import RerankRequest, RerankResponse, RerankResult, TeiRank, TeiRequest, WireFields, parse
 from sidecar.wire import json_answer
 

@@ -13,47 +13,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 
-import numpy as np
-
 from sidecar.batcher import Batcher, Work
 from sidecar.cache import Cache
 from sidecar.candidates import Candidate, Document, Recognizer
 from sidecar.encoding import DocumentTokens, Fields, TextTemplate, Tokens
 from sidecar.errors import NotReady, Unprocessable
-from sidecar.fusion import CROSS_ENCODER, Column, Features, features, fuse
-from sidecar.manifest import Transform
 from sidecar.metrics import Metrics
 from sidecar.profiles import Profile, Profiles
 from sidecar.ranker import Pair
+from sidecar.ranking import Ranking, RankRequest, first_pass_ranking, gated, model_ranking
 from sidecar.states import DocumentStates
 from sidecar.store import DocumentStore
 
 Vector = list[float]
 # An entry's 32-byte key twice and a tuple of three floats.
 _PAIR_BYTES = 250
-
-
-@dataclass(frozen=True, slots=True)
-class RankRequest:
-    """A query with its candidates: fields by role, or one plain text; the first pass's scores where known."""
-
-    query: str
-    documents: Sequence[Document]
-    first_pass: Sequence[float | None]
-    dense: Sequence[float | None]
-    profile: str | None
-    deadline: float
-
-
-@dataclass(frozen=True, slots=True)
-class Ranking:
-    """Scores aligned with the documents. `raw` is before the manifest's transform: a logit, or the fusion's sum."""
-
-    scores: list[float]
-    raw: list[float]
-    features: Features
-    cached: list[bool]
-    model: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,11 +121,14 @@ class Engine:
         query = profile.encoder.encode_query(request.query)
         if not len(query):
             raise Unprocessable("the query is empty")
+        if gated(profile.manifest.fusion, request):
+            self._metrics.hits.labels(profile.name, "gate").inc(len(request.documents))
+            return first_pass_ranking(profile.manifest, profile.model, request)
         candidates = self._candidates(profile, request.documents)
         pairs, cached = self._pairs(profile, query, candidates, request.deadline)
         self._metrics.hits.labels(profile.name, "cache").inc(sum(cached))
         self._metrics.hits.labels(profile.name, "model").inc(len(cached) - sum(cached))
-        return _ranking(profile, request, pairs, cached)
+        return model_ranking(profile.manifest, profile.model, request, pairs, cached)
 
     def fill(self, documents: Sequence[Document], *, profile: str | None, deadline: float) -> int:
         """Have the documents' states in the document store; how many were computed anew."""
@@ -233,22 +210,3 @@ def pair_bytes(_: Pair) -> int:
 
 def _digest(content: bytes) -> bytes:
     return blake2b(content, digest_size=16).digest()
-
-
-def _ranking(profile: Profile, request: RankRequest, pairs: Sequence[Pair], cached: list[bool]) -> Ranking:
-    logits, title, text = zip(*pairs, strict=True) if pairs else ((), (), ())
-    columns = features(logits, title_overlap=title, text_overlap=text, first_pass=request.first_pass, dense=request.dense)
-    fusion = profile.manifest.fusion
-    raw = columns[CROSS_ENCODER] if fusion is None else fuse(fusion, columns)
-    scores = transformed(raw, profile.manifest.transform)
-    return Ranking(scores.tolist(), raw.tolist(), columns, cached, profile.model)
-
-
-def transformed(raw: Column, transform: Transform) -> Column:
-    """The manifest's monotone transform of raw scores."""
-    return raw if transform == "identity" else sigmoid(raw)
-
-
-def sigmoid(raw: Column) -> Column:
-    """1 / (1 + e^-raw), without overflow at either end."""
-    return np.exp(-np.logaddexp(0.0, -raw))

@@ -24,6 +24,7 @@ import numpy.typing as npt
 from sidecar.encoding import DocumentTokens, Tokens
 from sidecar.errors import InvalidModel
 from sidecar.manifest import Fusion
+from sidecar.query_kinds import KINDS
 
 Column = npt.NDArray[np.float64]
 Features = Mapping[str, Column]
@@ -63,10 +64,13 @@ def fuse(fusion: Fusion, columns: Features) -> Column:
 
 
 def check_fusion(fusion: Fusion) -> None:
-    """Raise InvalidModel where the manifest weighs a feature that this version does not compute."""
+    """Raise InvalidModel where the manifest weighs a feature, or turns off a kind of query, that this version does not know."""
     unknown = sorted(set(fusion.weights) - set(NAMES))
     if unknown:
         raise InvalidModel(f"the manifest's fusion weighs unknown features {unknown}: known are {list(NAMES)}")
+    strange = sorted(set(fusion.off) - set(KINDS))
+    if strange:
+        raise InvalidModel(f"the manifest's fusion turns off unknown kinds of queries {strange}: known are {list(KINDS)}")
 
 
 def z_normalised(values: Sequence[float | None]) -> Column:

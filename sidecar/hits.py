@@ -7,8 +7,9 @@ import time
 from flask import Blueprint, Response, g, request
 
 from sidecar.config import Settings
-from sidecar.engine import Engine, Ranking, RankRequest
+from sidecar.engine import Engine
 from sidecar.errors import InvalidRequest, RequestTooLarge, Unprocessable
+from sidecar.ranking import Ranking, RankRequest
 from sidecar.schema import (
     DocumentsRequest,
     DocumentsResponse,

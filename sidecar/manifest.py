@@ -54,11 +54,13 @@ class DataSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Fusion(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A linear ranker over per-list features, fitted on validation queries (training.fusion, sidecar.fusion).
 
-    score = bias + sum of weight x feature; a feature that the request does not carry counts as its neutral value.
+    score = bias + sum of weight x feature; a feature that the request does not carry counts as its neutral value. Queries of a kind in
+    `off` (sidecar.query_kinds) keep the first pass's order: there the model was measured to harm.
     """
 
     weights: dict[str, float]
     bias: float = 0.0
+    off: tuple[str, ...] = ()
 
 
 class Decomposition(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

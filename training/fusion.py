@@ -19,6 +19,7 @@ from scipy.special import logsumexp
 
 from sidecar.fusion import CROSS_ENCODER, FIRST_PASS, NAMES, Features
 from sidecar.manifest import Fusion
+from sidecar.query_kinds import KINDS, kinds_of_query
 from training.metrics.ranking import evaluate
 from training.metrics.significance import Comparison, compare
 
@@ -27,6 +28,8 @@ PENALTIES = (0.001, 0.01, 0.1, 1.0, 10.0)
 _NDCG = "ndcg@10"
 # Below this share of the cross-encoder's weight a feature orders nothing.
 _NEGLIGIBLE = 1e-3
+# Fewer queries of a kind say nothing certain of it.
+_FEWEST = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +48,8 @@ class FusionList:
 class Fitted:
     """A fusion, its penalty, and what cross-validation says of fusing at all: NDCG@10 of the bare logits, fused, and the difference.
 
-    `first_pass` is NDCG@10 of the windows as the first pass ordered them: what the fused order has to beat too.
+    `first_pass` is NDCG@10 of the windows as the first pass ordered them: what the fused order has to beat too. `kinds` holds, for each
+    kind of query that has enough of them, fused minus first pass: where even the interval's upper end is below 0, the fusion turns it off.
     """
 
     fusion: Fusion
@@ -56,6 +60,7 @@ class Fitted:
     before: float
     after: float
     comparison: Comparison
+    kinds: Mapping[str, Comparison]
 
     def helps(self, least: float) -> bool:
         """Whether fusing gains at least so much NDCG@10 on queries that it was not fitted on."""
@@ -79,17 +84,30 @@ def fit_fusion(lists: Sequence[FusionList], *, folds: int = 5, penalties: Sequen
         weights = _fit(_flat(rest), _best_penalty(rest, penalties))
         fused |= _ndcg(parts[held_out], weights)
     bare = _ndcg(lists, _bare())
+    first_pass = _ndcg(lists, _only(FIRST_PASS))
+    kinds = _by_kind(lists, fused, first_pass)
     penalty = _best_penalty(parts, penalties)
     return Fitted(
-        Fusion(_named(_fit(lists, penalty))),
+        Fusion(_named(_fit(lists, penalty)), off=tuple(kind for kind, found in kinds.items() if found.high < 0)),
         penalty,
         len(lists),
         len(parts),
-        _mean(_ndcg(lists, _only(FIRST_PASS))),
+        _mean(first_pass),
         _mean(bare),
         _mean(fused),
         compare(fused, bare),
+        kinds,
     )
+
+
+def _by_kind(lists: Sequence[FusionList], fused: Mapping[str, float], first_pass: Mapping[str, float]) -> dict[str, Comparison]:
+    """Fused against first pass for each kind of query with at least `_FEWEST` queries of it."""
+    found = {}
+    for kind in KINDS:
+        members = [_id(item) for item in lists if _id(item) in fused and kind in kinds_of_query(item.query)]
+        if len(members) >= _FEWEST:
+            found[kind] = compare({member: fused[member] for member in members}, {member: first_pass[member] for member in members})
+    return found
 
 
 def _best_penalty(parts: Sequence[Sequence[FusionList]], penalties: Sequence[float]) -> float:

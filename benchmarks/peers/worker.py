@@ -72,9 +72,9 @@ def fastembed(options: Mapping[str, Any]) -> Rerank:
 def sidecar(options: Mapping[str, Any]) -> Rerank:
     """This project's engine as a library, its caches off: every round scores everything."""
     from sidecar.config import Settings  # noqa: PLC0415
-    from sidecar.engine import RankRequest  # noqa: PLC0415
     from sidecar.factory import make_engine  # noqa: PLC0415
     from sidecar.metrics import Metrics  # noqa: PLC0415
+    from sidecar.ranking import RankRequest  # noqa: PLC0415
 
     directory = Path(options["directory"])
     settings = Settings(models=directory.parent, default_profile=directory.name, score_cache_mb=0, document_cache_mb=0, reload_interval_s=0)

@@ -9,10 +9,10 @@ import pytest
 from onnx import numpy_helper
 
 from sidecar.config import Settings
-from sidecar.engine import RankRequest
 from sidecar.errors import Unprocessable
 from sidecar.factory import make_engine
 from sidecar.metrics import Metrics
+from sidecar.ranking import RankRequest
 from tests.sidecar.tiny import document_graph, encoder, query_graph, write_model
 
 TITLES = ["shoe", "large red shoe", "usb cable", "phone case for acme phone"]

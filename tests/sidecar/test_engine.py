@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from sidecar.engine import RankRequest, sigmoid
 from sidecar.errors import NotReady, ScoringFailed, UnknownProfile, Unprocessable
 from sidecar.manifest import Fusion
+from sidecar.ranking import RankRequest, sigmoid
 from tests.sidecar.fakes import FakeScorer, make_engine
 
 
@@ -78,6 +79,21 @@ def test_a_fusion_orders_by_its_weighted_features_though_logits_come_from_the_ca
     documents = (title("shoe"), title("phone"))
     assert engine.rank(asked(*documents, first_pass=[1.0, 3.0])).scores == pytest.approx([-1 + 5, 1])
     assert engine.rank(asked(*documents, first_pass=[3.0, 1.0])).scores == pytest.approx([1 + 5, -1])
+
+
+def test_a_kind_of_query_that_the_manifest_turns_off_keeps_the_first_pass_and_costs_no_scoring():
+    scorer = FakeScorer()
+    engine = make_engine(scorer, fusion=Fusion({"cross_encoder": 1.0}, off=("negated",)))
+    documents = (title("shoe"), title("phone"))
+    assert engine.rank(asked(*documents, query="shoe without laces", first_pass=[1.0, 3.0])).scores == [-1.0, 1.0]
+    assert scorer.scored == []
+
+
+def test_a_turned_off_kind_is_scored_where_a_hit_has_no_first_pass_score_or_the_asker_measures():
+    engine = make_engine(FakeScorer(), fusion=Fusion({"cross_encoder": 1.0}, off=("negated",)))
+    asked_for = asked(title("shoe"), title("phone"), query="shoe without laces", first_pass=[1.0, None])
+    measured = replace(asked_for, first_pass=[1.0, 3.0], gate=False)
+    assert engine.rank(asked_for).scores == engine.rank(measured).scores == [8.0, 10.0]
 
 
 def test_the_manifests_transform_is_monotone_and_the_raw_score_is_kept():

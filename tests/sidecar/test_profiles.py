@@ -10,12 +10,12 @@ import pytest
 from sidecar.backends import graph_loader
 from sidecar.config import Settings
 from sidecar.embedder import Embedder
-from sidecar.engine import RankRequest
 from sidecar.errors import InvalidModel, Unprocessable
 from sidecar.factory import make_engine
 from sidecar.manifest import Fusion, read_manifest, write_manifest
 from sidecar.metrics import Metrics
 from sidecar.profiles import open_directory
+from sidecar.ranking import RankRequest
 from tests.sidecar.tiny import write_model
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from sidecar.query_kinds import negated
 from training.data.lists import QueryList
 from training.evaluate.candidates import Retrieved
 from training.evaluate.evidence import Evidence
-from training.evaluate.slices import kinds_of, negated, slice_rows
+from training.evaluate.slices import kinds_of, slice_rows
 
 ACME = {"title": "Shoe", "brand": "Acme", "category": ["Clothing", "Shoes"]}
 OTHER = {"title": "Cup", "brand": "Zed", "category": ["Kitchen"]}
@@ -52,7 +53,7 @@ def test_queries_split_into_head_and_tail_at_the_median_of_their_exact_hits() ->
 
 
 def test_departments_of_few_queries_become_one() -> None:
-    found = [evidence(f"shoe {number}", a=3) for number in range(5)] + [evidence("cup", b=3)]
+    found = [evidence(f"shoe {colour}", a=3) for colour in ("red", "blue", "green", "black", "white")] + [evidence("cup", b=3)]
 
     assert kinds_of(found)["category"]["shoe 0"] == "Clothing"
     assert kinds_of(found)["category"]["cup"] == "other"

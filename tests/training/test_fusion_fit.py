@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from sidecar.fusion import CROSS_ENCODER, DENSE, FIRST_PASS, NAMES
+from sidecar.query_kinds import LONG, NEGATED
 from training.fusion import Fitted, FusionList, fit_fusion, fusion_list
 
 QUERIES, HITS = 50, 20
@@ -52,6 +54,14 @@ def test_the_useful_feature_weighs_more_than_the_noise(useful: Fitted) -> None:
     weights = useful.fusion.weights
 
     assert weights[FIRST_PASS] > 5 * weights.get(DENSE, 0.0)
+
+
+def test_a_kind_of_query_that_the_model_harms_is_turned_off_and_no_other() -> None:
+    good = windows(informative=True)
+    harmed = [replace(item, query=f"cup without handle {item.query}") for item in windows(informative=False)]
+    for item in harmed:
+        item.columns[:, NAMES.index(FIRST_PASS)] = item.grades
+    assert fitted([*good, *harmed]).fusion.off == (LONG, NEGATED)
 
 
 def test_noise_does_not_help(useless: Fitted) -> None:

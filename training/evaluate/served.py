@@ -15,7 +15,7 @@ from typing import Self
 
 from sidecar.config import Settings
 from sidecar.encoding import Fields
-from sidecar.engine import Ranking, RankRequest, Vector
+from sidecar.engine import Vector
 from sidecar.errors import InvalidModel
 from sidecar.factory import make_engine
 from sidecar.fusion import CROSS_ENCODER, TEXT_OVERLAP, TITLE_OVERLAP
@@ -23,6 +23,7 @@ from sidecar.manifest import Manifest
 from sidecar.metrics import Metrics
 from sidecar.profiles import open_directory
 from sidecar.ranker import Pair
+from sidecar.ranking import Ranking, RankRequest
 
 EMBEDDER = "embedder"
 # Nobody waits for an evaluation's requests: only a hung model meets this.
@@ -77,7 +78,7 @@ class Served:
         first_pass: Sequence[float | None] | None = None,
         dense: Sequence[float | None] | None = None,
     ) -> Scored:
-        """Rank the documents for the query, as a request of `/v1/hits` does."""
+        """Rank the documents for the query, as a request of `/v1/hits` does, whatever kind of query the manifest turns off."""
         unknown = [None] * len(documents)
         started = time.perf_counter()
         ranking = self._engine.rank(
@@ -88,6 +89,7 @@ class Served:
                 dense=unknown if dense is None else list(dense),
                 profile=model,
                 deadline=time.monotonic() + _DEADLINE_S,
+                gate=False,
             )
         )
         return Scored(_pairs(ranking), tuple(ranking.raw), (time.perf_counter() - started) * 1000)

@@ -5,7 +5,6 @@ Invariant: a kind is told from the query, its grades and its documents, never fr
 
 from __future__ import annotations
 
-import re
 import statistics
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -13,14 +12,12 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from sidecar.encoding import field_text
+from sidecar.query_kinds import NEGATED, NUMBERED, length_of, negated, numbered
 from training.data.splits import canonical
 from training.evaluate.evidence import Evidence
 from training.evaluate.report import SliceRow
 from training.metrics.significance import bootstrap_interval
 
-_NEGATION = re.compile(r"\b(without|no|not|non|never|except|excluding|less|free|minus)\b|\b\w+less\b|(^|\s)-\w|n't\b", re.IGNORECASE)
-# Words that end in -less and deny nothing about a product.
-_NO_NEGATION = re.compile(r"\b(stainless|wireless|cordless|seamless|unless|bless|priceless)\b", re.IGNORECASE)
 _FEWEST = 5
 _RESAMPLES = 2_000
 _OTHER = "other"
@@ -44,19 +41,15 @@ def kinds_of(evidence: Sequence[Evidence]) -> Kinds:
     exact = {each.query.query_id: _exact(each) for each in evidence}
     middle = statistics.median(map(len, exact.values())) if exact else 0
     slices = {
-        "query length": {each.query.query_id: _length(each.query.query) for each in evidence},
-        "negation": {each.query.query_id: "negated" if negated(each.query.query) else "plain" for each in evidence},
+        "query length": {each.query.query_id: length_of(each.query.query) for each in evidence},
+        "negation": {each.query.query_id: NEGATED if negated(each.query.query) else "plain" for each in evidence},
+        "number": {each.query.query_id: NUMBERED if numbered(each.query.query) else "without a number" for each in evidence},
         "brand": {each.query.query_id: _named(each, "brand") for each in evidence},
         "creator": {each.query.query_id: _named(each, "creator") for each in evidence},
         "exact hits": {query_id: _head(len(doc_ids), middle) for query_id, doc_ids in exact.items()},
         "category": _common({each.query.query_id: _category(each, exact[each.query.query_id]) for each in evidence}),
     }
     return {name: kinds for name, kinds in slices.items() if len(set(kinds.values())) > 1}
-
-
-def negated(query: str) -> bool:
-    """Whether a query says what it does not want."""
-    return bool(_NEGATION.search(_NO_NEGATION.sub(" ", query)))
 
 
 def _row(name: str, kind: str, members: Sequence[str], values: Mapping[str, ByQuery], baseline: str, models: Sequence[str]) -> SliceRow:
@@ -66,11 +59,6 @@ def _row(name: str, kind: str, members: Sequence[str], values: Mapping[str, ByQu
         gains = np.array([values[model][query_id] - values[baseline][query_id] for query_id in members])
         differences[model] = (float(gains.mean()), *bootstrap_interval(gains, resamples=_RESAMPLES))
     return SliceRow(name, kind, len(members), means, differences)
-
-
-def _length(query: str) -> str:
-    words = len(query.split())
-    return "1-2 words" if words <= 2 else "3-4 words" if words <= 4 else "5 words or more"
 
 
 def _named(evidence: Evidence, role: str) -> str:

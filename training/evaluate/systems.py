@@ -10,9 +10,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from sidecar.fusion import CROSS_ENCODER, DENSE, Features, features, fuse
+from sidecar.fusion import CROSS_ENCODER, DENSE, FIRST_PASS, Column, Features, features, fuse
 from sidecar.manifest import Fusion
 from sidecar.ranker import Pair
+from sidecar.ranking import turned_off
 from training.evaluate.candidates import FIRST_PASSES, RANDOM, Candidates
 from training.evaluate.evidence import Evidence
 from training.metrics.ranking import Run, ranking
@@ -51,7 +52,7 @@ def model_systems(fusions: Mapping[str, Fusion | None], passes: Sequence[str]) -
                 continue
             if fusion.weights.get(DENSE):
                 # An unknown similarity has the neutral value 0, the same as no weight.
-                rest = Fusion({name: weight for name, weight in fusion.weights.items() if name != DENSE}, fusion.bias)
+                rest = Fusion({name: weight for name, weight in fusion.weights.items() if name != DENSE}, fusion.bias, fusion.off)
                 made.append(System(f"{model} without similarity{suffix}", first_pass, model, rest, served=False))
             made.append(System(f"{model} without fusion{suffix}", first_pass, model, served=False))
     return made
@@ -71,8 +72,14 @@ def scores_of(system: System, evidence: Evidence, mode: Mode, window: int) -> di
     if system.model is None:
         return {doc_id: -float(rank) for rank, doc_id in enumerate(candidates.doc_ids)}
     columns = columns_of(candidates, evidence.pairs[system.model])
-    scores = columns[CROSS_ENCODER] if system.fusion is None else fuse(system.fusion, columns)
+    scores = _model_scores(system.fusion, columns, evidence.query.query, candidates)
     return dict(zip(candidates.doc_ids, scores.tolist(), strict=True))
+
+
+def _model_scores(fusion: Fusion | None, columns: Features, query: str, candidates: Candidates) -> Column:
+    if fusion is None:
+        return columns[CROSS_ENCODER]
+    return columns[FIRST_PASS] if turned_off(fusion, query, candidates.scores) else fuse(fusion, columns)
 
 
 def columns_of(candidates: Candidates, pairs: Mapping[str, Pair]) -> Features:

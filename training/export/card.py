@@ -41,6 +41,10 @@ def model_card(manifest: Manifest, summary: str) -> str:
         parts.append(
             "## Fusion\n\nThe answered score is a weighted sum over each list's features:\n\n" + _table(("feature", "weight"), weights)
         )
+        if manifest.fusion.off:
+            parts.append(
+                f"Queries of these kinds keep the first pass's order, as re-ranking harmed them: {', '.join(manifest.fusion.off)}."
+            )
     return "\n\n".join(parts) + "\n"
 
 
