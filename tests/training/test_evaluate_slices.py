@@ -53,7 +53,7 @@ def test_queries_split_into_head_and_tail_at_the_median_of_their_exact_hits() ->
 
 
 def test_departments_of_few_queries_become_one() -> None:
-    found = [evidence(f"shoe {colour}", a=3) for colour in ("red", "blue", "green", "black", "white")] + [evidence("cup", b=3)]
+    found = [evidence(f"shoe {number}", a=3) for number in range(5)] + [evidence("cup", b=3)]
 
     assert kinds_of(found)["category"]["shoe 0"] == "Clothing"
     assert kinds_of(found)["category"]["cup"] == "other"
@@ -64,7 +64,7 @@ def test_a_slice_that_tells_no_queries_apart_is_left_out() -> None:
 
 
 def test_kinds_of_fewer_than_five_queries_have_no_row() -> None:
-    found = [evidence(f"shoe {number}", a=3) for number in range(5)] + [evidence("a b c d e f", a=3)]
+    found = [evidence(f"shoe {colour}", a=3) for colour in ("red", "blue", "green", "black", "white")] + [evidence("a b c d e f", a=3)]
     values = {name: {each.query.query_id: quality for each in found} for name, quality in (("bm25", 0.5), ("fast", 0.75))}
 
     (row,) = slice_rows(found, values, "bm25", ["fast"])
