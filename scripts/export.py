@@ -18,6 +18,16 @@ from scripts.output import json_option, print_json
 )
 @click.option("--allow-loss", type=float, default=None, metavar="NDCG", help="Accept a greater loss than 0.003; the card says so.")
 @click.option("--float", "keep_float", is_flag=True, help="Keep float weights: four times the size, two to three times the time.")
+@click.option(
+    "--quantization",
+    type=click.Choice(("dynamic", "static")),
+    default="dynamic",
+    show_default=True,
+    help="Measure activations' ranges batch by batch, or fix them beforehand on the set of --calibrate.",
+)
+@click.option(
+    "--calibrate", type=click.Path(exists=True, file_okay=False, path_type=Path), help="The training set for --quantization static."
+)
 @click.option("--document-tokens", type=click.IntRange(8, 480), help="Serve with another document budget than the run's.")
 @json_option
 def command(
@@ -28,6 +38,8 @@ def command(
     gate: Path | None,
     allow_loss: float | None,
     keep_float: bool,
+    quantization: str,
+    calibrate: Path | None,
     document_tokens: int | None,
     as_json: bool,
 ) -> None:
@@ -41,12 +53,16 @@ def command(
     from training.export.directory import export, read_model_info  # noqa: PLC0415 - torch is slow to import
     from training.export.gate import GateFailed, gated_export  # noqa: PLC0415
 
+    if (quantization == "static") != (calibrate is not None) or (keep_float and calibrate is not None):
+        raise click.UsageError("--quantization static and --calibrate go together, and not with --float")
     try:
         description = read_model_info(info)
         if gate is None or keep_float:
-            manifest = export(run, out, description, int8=not keep_float, max_document_tokens=document_tokens)
+            manifest = export(run, out, description, int8=not keep_float, calibration=calibrate, max_document_tokens=document_tokens)
         else:
-            manifest = gated_export(run, out, description, gate, allowed_loss=allow_loss, max_document_tokens=document_tokens)
+            manifest = gated_export(
+                run, out, description, gate, allowed_loss=allow_loss, calibration=calibrate, max_document_tokens=document_tokens
+            )
     except (ValueError, FileNotFoundError, GateFailed) as error:
         raise click.ClickException(str(error)) from error
     if as_json:

@@ -124,6 +124,33 @@ def test_the_gate_refuses_a_greater_loss_and_leaves_nothing_to_serve(base, tmp_p
     assert not (tmp_path / "model" / "manifest.json").exists()
 
 
+def test_static_quantization_scores_a_document_alike_in_any_company(base, tmp_path, judged):
+    export(run_file(base, tmp_path / "run.yaml"), tmp_path / "model", INFO, calibration=judged)
+    session = onnxruntime.InferenceSession(tmp_path / "model" / "model.onnx", providers=["CPUExecutionProvider"])
+    both = session.run(None, {"input_ids": IDS, "attention_mask": MASK, "token_type_ids": TYPES})[0]
+    alone = session.run(None, {"input_ids": IDS[1:], "attention_mask": MASK[1:], "token_type_ids": TYPES[1:]})[0]
+    assert both[1] == pytest.approx(alone[0], abs=1e-6)
+
+
+def test_static_quantization_passes_through_the_gate(base, tmp_path, judged):
+    run = run_file(base, tmp_path / "run.yaml")
+    manifest = gated_export(run, tmp_path / "model", INFO, judged, allowed_loss=1.0, calibration=judged)
+    assert manifest.quality["gate: judged lists"] == 6
+
+
+def test_two_static_exports_are_byte_equal(base, tmp_path, judged):
+    run = run_file(base, tmp_path / "run.yaml")
+    for name in ("first", "second"):
+        export(run, tmp_path / name, INFO, calibration=judged)
+    assert (tmp_path / "first" / "model.onnx").read_bytes() == (tmp_path / "second" / "model.onnx").read_bytes()
+
+
+def test_what_cannot_be_calibrated_is_refused(base, tmp_path, judged):
+    run = run_folder(base, tmp_path / "run", "decomposed")
+    with pytest.raises(ValueError, match="a decomposed is exported with --quantization dynamic"):
+        export(run, tmp_path / "model", INFO, calibration=judged)
+
+
 def test_equal_models_lose_nothing(base, tmp_path, judged):
     export(run_file(base, tmp_path / "run.yaml"), tmp_path / "model", INFO)
     report = compare(tmp_path / "model", tmp_path / "model", read_lists(judged), read_documents(judged))

@@ -9,7 +9,7 @@ from tokenizers import Tokenizer
 from tokenizers.models import WordPiece
 from tokenizers.normalizers import Lowercase
 from tokenizers.pre_tokenizers import BertPreTokenizer
-from transformers import BertConfig, BertForSequenceClassification
+from transformers import AutoConfig, AutoModelForSequenceClassification, BertConfig, BertForSequenceClassification
 
 from sidecar.encoding import Fields
 from sidecar.manifest import FieldBudget, Template
@@ -37,6 +37,24 @@ def make_base(directory: Path, *, layers: int = 3, seed: int = 7) -> Path:
         num_labels=1,
     )
     BertForSequenceClassification(config).save_pretrained(directory)
+    tokenizer.save(str(directory / "tokenizer.json"))
+    return directory
+
+
+def make_other_base(directory: Path, kind: str, *, types: int = 1, seed: int = 7) -> Path:
+    """A random encoder of another architecture with the same words; RoBERTa's special tokens have their own names and places."""
+    names = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"] if kind == "roberta" else ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    vocabulary = [*names, "|", ",", *WORDS, *"abcdefghijklmnopqrstuvwxyz"]
+    unknown = names[3] if kind == "roberta" else names[1]
+    tokenizer = Tokenizer(WordPiece({word: index for index, word in enumerate(vocabulary)}, unk_token=unknown))
+    tokenizer.normalizer = Lowercase()
+    tokenizer.pre_tokenizer = BertPreTokenizer()
+    torch.manual_seed(seed)
+    shape = {"hidden_size": 32, "num_attention_heads": 4, "num_hidden_layers": 2, "initializer_range": 0.3, "num_labels": 1}
+    inner = {"hidden_dim": 64} if kind == "distilbert" else {"intermediate_size": 64, "type_vocab_size": types}
+    padding = names.index("<pad>" if kind == "roberta" else "[PAD]")
+    config = AutoConfig.for_model(kind, vocab_size=len(vocabulary), pad_token_id=padding, **shape, **inner)
+    AutoModelForSequenceClassification.from_config(config).save_pretrained(directory)
     tokenizer.save(str(directory / "tokenizer.json"))
     return directory
 

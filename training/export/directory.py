@@ -28,9 +28,11 @@ from sidecar.manifest import (
     write_manifest,
 )
 from training.bases import base_directory
+from training.export.calibration import calibration_batches
 from training.export.card import model_card
-from training.export.networks import bi_encoder_graph, cross_encoder_graph, document_graph, query_graph
-from training.export.quantize import quantize
+from training.export.networks import bi_encoder_graph, cross_encoder_graph, document_graph, has_own_graph, query_graph
+from training.export.quantize import quantize, quantize_calibrated
+from training.export.traced import traced_pairs, traced_vectors
 from training.models.bi_encoder import load_bi_encoder
 from training.models.cross_encoder import load_cross_encoder
 from training.models.decomposed import load_decomposed
@@ -56,10 +58,18 @@ def read_model_info(path: Path) -> ModelInfo:
     return msgspec.yaml.decode(path.read_bytes(), type=ModelInfo, strict=True)
 
 
-def export(source: Path, output: Path, info: ModelInfo, *, int8: bool = True, max_document_tokens: int | None = None) -> Manifest:
+def export(
+    source: Path,
+    output: Path,
+    info: ModelInfo,
+    *,
+    int8: bool = True,
+    calibration: Path | None = None,
+    max_document_tokens: int | None = None,
+) -> Manifest:
     """Write the model directory of a finished run's folder, or of a run file, whose base is then taken as it is.
 
-    `int8=False` keeps the float graph, for the gate to compare with.
+    `int8=False` keeps the float graph, for the gate to compare with; with the training set `calibration`, int8 is static.
     """
     run = read_run_file(source / "run.yaml" if source.is_dir() else source)
     checkpoint = source / "model" if source.is_dir() else Path(base_directory(run.model.base))
@@ -68,13 +78,22 @@ def export(source: Path, output: Path, info: ModelInfo, *, int8: bool = True, ma
         template = msgspec.structs.replace(template, max_document_tokens=max_document_tokens)
     output.mkdir(parents=True, exist_ok=True)
     graphs, settings = build_graphs(run, checkpoint, template, int8=int8)
+    if calibration is not None and settings["kind"] != "cross-encoder":
+        raise ValueError(f"static quantization is there for cross-encoders: a {settings['kind']} is exported with --quantization dynamic")
     for name, graph in graphs.items():
-        onnx.save(quantize(graph) if int8 else graph, output / name)
+        onnx.save(_quantized(graph, calibration, checkpoint, template) if int8 else graph, output / name)
     shutil.copyfile(checkpoint / "tokenizer.json", output / "tokenizer.json")
     manifest = _manifest(run, info, template, output, sorted(graphs), settings)
     write_manifest(output, manifest)
     (output / "README.md").write_text(model_card(manifest, info.summary))
     return manifest
+
+
+def _quantized(graph: onnx.ModelProto, calibration: Path | None, checkpoint: Path, template: Template) -> onnx.ModelProto:
+    if calibration is None:
+        return quantize(graph)
+    inputs = frozenset(node.name for node in graph.graph.input)
+    return quantize_calibrated(graph, calibration_batches(calibration, checkpoint / "tokenizer.json", template, inputs))
 
 
 def build_graphs(run: RunFile, checkpoint: Path, template: Template, *, int8: bool) -> tuple[dict[str, onnx.ModelProto], dict[str, Any]]:
@@ -83,7 +102,8 @@ def build_graphs(run: RunFile, checkpoint: Path, template: Template, *, int8: bo
     if run.model.kind == "cross-encoder":
         network = load_cross_encoder(str(checkpoint)).eval()
         shape = {"layers": network.config.num_hidden_layers, "hidden_size": network.config.hidden_size}
-        return {"model.onnx": cross_encoder_graph(network, limit=pair, int8_embeddings=int8)}, {"kind": "cross-encoder", **shape}
+        own = cross_encoder_graph(network, limit=pair, int8_embeddings=int8) if has_own_graph(network.config) else traced_pairs(network)
+        return {"model.onnx": own}, {"kind": "cross-encoder", **shape}
     if run.model.kind == "bi-encoder":
         encoder = load_bi_encoder(str(checkpoint), pooling=run.model.pooling).eval()
         settings = {
@@ -95,7 +115,8 @@ def build_graphs(run: RunFile, checkpoint: Path, template: Template, *, int8: bo
             "passage_prefix": run.model.passage_prefix,
         }
         # Texts that come without fields (`/v1/embed`) may be longer than a composed document.
-        return {"model.onnx": bi_encoder_graph(encoder, limit=512, int8_embeddings=int8)}, settings
+        own = bi_encoder_graph(encoder, limit=512, int8_embeddings=int8) if has_own_graph(encoder.config) else traced_vectors(encoder)
+        return {"model.onnx": own}, settings
     return _decomposed_graphs(checkpoint, template, int8=int8)
 
 

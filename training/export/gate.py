@@ -61,13 +61,21 @@ class GateReport:
 
 
 def gated_export(
-    run: Path, output: Path, info: ModelInfo, gate: Path, *, allowed_loss: float | None = None, max_document_tokens: int | None = None
+    run: Path,
+    output: Path,
+    info: ModelInfo,
+    gate: Path,
+    *,
+    allowed_loss: float | None = None,
+    calibration: Path | None = None,
+    max_document_tokens: int | None = None,
 ) -> Manifest:
-    """Export to int8 and compare with the float model on the judged lists of the training set `gate`; raises GateFailed."""
+    """Export to int8 (static, with a set for `calibration`) and compare with the float model on the judged lists of the training set
+    `gate`; raises GateFailed."""
     with tempfile.TemporaryDirectory() as folder:
         plain = Path(folder) / "float"
         export(run, plain, info, int8=False, max_document_tokens=max_document_tokens)
-        manifest = export(run, output, info, max_document_tokens=max_document_tokens)
+        manifest = export(run, output, info, calibration=calibration, max_document_tokens=max_document_tokens)
         report = compare(plain, output, read_lists(gate), read_documents(gate))
     limit = ALLOWED_LOSS if allowed_loss is None else allowed_loss
     if report.loss > limit:

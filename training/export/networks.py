@@ -27,10 +27,15 @@ def numpy_weights(module: nn.Module) -> Weights:
     return {name: tensor.detach().float().cpu().numpy() for name, tensor in named.items()}
 
 
+def has_own_graph(config: Any) -> bool:
+    """Whether the layers written here are the encoder's; others are traced (training.export.traced)."""
+    return config.model_type == "bert" and config.hidden_act == "gelu"
+
+
 def _layers(graph: GraphBuilder, model: Any, *, int8_embeddings: bool) -> BertLayers:
     config = model.config
-    if config.model_type != "bert" or config.hidden_act != "gelu":
-        raise ValueError(f"{config.model_type} with {config.hidden_act} is not exported here: use the generic export")
+    if not has_own_graph(config):
+        raise ValueError(f"a decomposed model of type {config.model_type} cannot be exported: only BERT with gelu is taken apart")
     shape = Shape(config.hidden_size, config.num_attention_heads, config.layer_norm_eps)
     return BertLayers(graph, numpy_weights(model), shape, int8_embeddings=int8_embeddings)
 

@@ -1,0 +1,28 @@
+"""A training set -> the batches that static quantization takes its ranges from: pairs as the sidecar feeds them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from tokenizers import Tokenizer
+
+from sidecar.encoding import TextEncoder
+from sidecar.manifest import Template
+from sidecar.scorer import pair_inputs
+from training.export.quantize import Batch
+from training.training_set import read_documents, read_lists
+
+# Ranges settle after some hundred pairs; every further list costs time alone.
+_LISTS = 32
+_HITS = 8
+
+
+def calibration_batches(folder: Path, tokenizer: Path, template: Template, inputs: frozenset[str]) -> Iterator[Batch]:
+    """One small batch a list, of lists spread evenly over the set; `inputs` are the names that the graph takes."""
+    encoder = TextEncoder(Tokenizer.from_file(str(tokenizer)), template.text_template())
+    lists, documents = read_lists(folder), read_documents(folder)
+    for item in lists[:: max(1, len(lists) // _LISTS)][:_LISTS]:
+        hits = [encoder.encode_document(documents[doc_id]) for doc_id in item.doc_ids[:_HITS]]
+        pairs = pair_inputs(encoder, encoder.encode_query(item.query), hits)
+        yield {name: pairs[name] for name in inputs}
