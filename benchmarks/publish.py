@@ -1,4 +1,6 @@
-"""Finished runs -> docs/performance.md: the newest tables of each benchmark, word for word, between its marks.
+"""Finished runs -> a page: the newest tables of each command, word for word, between its marks.
+
+Benchmarks go to docs/performance.md, between `<!-- bench:NAME -->` and `<!-- /bench:NAME -->`; experiments publish by the same code.
 
 Invariant: a table in the documentation is one that a command printed; quick runs are never published.
 """
@@ -22,20 +24,20 @@ class _Written(msgspec.Struct, frozen=True):
     quick: bool
 
 
-def publish(page: Path = PAGE, folder: Path = FOLDER) -> tuple[str, ...]:
-    """Replace the tables of every benchmark that has a run; the names of those replaced."""
+def publish(page: Path = PAGE, folder: Path = FOLDER, mark: str = "bench") -> tuple[str, ...]:
+    """Replace the tables of everything that has a run; the names of those replaced."""
     text = page.read_text()
     newest = newest_runs(folder)
     if not newest:
         raise ClusterError(f"{folder} holds no finished run: measure first")
     for name, run in newest.items():
-        text = replaced(text, name, (run / "report.md").read_text())
+        text = replaced(text, name, (run / "report.md").read_text(), mark)
     page.write_text(text)
     return tuple(newest)
 
 
 def newest_runs(folder: Path) -> dict[str, Path]:
-    """The last run of each benchmark that was no quick one."""
+    """The last run of each name that was no quick one."""
     runs: dict[str, Path] = {}
     for path in sorted(folder.glob("*/report.json"), key=lambda path: path.parent.name.rsplit("-", 2)[-2:]):
         written = msgspec.json.decode(path.read_bytes(), type=_Written)
@@ -44,9 +46,10 @@ def newest_runs(folder: Path) -> dict[str, Path]:
     return runs
 
 
-def replaced(text: str, name: str, report: str) -> str:
-    """The page with a benchmark's report between its marks; raises ClusterError where the page has none."""
-    pattern = re.compile(rf"(<!-- bench:{re.escape(name)} -->\n).*?(<!-- /bench:{re.escape(name)} -->)", re.DOTALL)
+def replaced(text: str, name: str, report: str, mark: str = "bench") -> str:
+    """The page with a report between its marks; raises ClusterError where the page has none."""
+    opening, closing = f"<!-- {mark}:{name} -->", f"<!-- /{mark}:{name} -->"
+    pattern = re.compile(rf"({re.escape(opening)}\n).*?({re.escape(closing)})", re.DOTALL)
     if not pattern.search(text):
-        raise ClusterError(f"the page has no place for {name}: <!-- bench:{name} --> ... <!-- /bench:{name} -->")
+        raise ClusterError(f"the page has no place for {name}: {opening} ... {closing}")
     return pattern.sub(lambda found: f"{found[1]}{report}{found[2]}", text)

@@ -41,7 +41,7 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """One run of one benchmark; `samples` are the raw measurements that the tables are made of."""
+    """One run of `rerank COMMAND NAME`; `samples` are the raw measurements that the tables are made of."""
 
     name: str
     machine: Machine
@@ -49,13 +49,14 @@ class Report:
     tables: tuple[Table, ...]
     samples: Any = field(default_factory=list)
     quick: bool = False
+    command: str = "bench"
 
     def markdown(self) -> str:
         """The whole report as Markdown."""
         settings = ", ".join(f"{name} {value}" for name, value in self.settings.items())
         warning = ("A quick run: it shows that the command works, its figures mean nothing.",) if self.quick else ()
         tables = (table.markdown() for table in self.tables)
-        return "\n\n".join((f"`rerank bench {self.name}`: {self.machine}", f"Settings: {settings}", *warning, *tables)) + "\n"
+        return "\n\n".join((f"`rerank {self.command} {self.name}`: {self.machine}", f"Settings: {settings}", *warning, *tables)) + "\n"
 
 
 def write_report(report: Report, draw: Draw | None, *, folder: Path = FOLDER, now: float | None = None) -> Path:
@@ -63,13 +64,18 @@ def write_report(report: Report, draw: Draw | None, *, folder: Path = FOLDER, no
     stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime(time.time() if now is None else now))
     target = folder / f"{report.name}-{stamp}"
     target.mkdir(parents=True)
+    write_into(target, report, draw)
+    return target
+
+
+def write_into(target: Path, report: Report, draw: Draw | None) -> None:
+    """Write `report.json`, `report.md` and `plot.png` into a folder that is there, in place of older ones."""
     (target / "report.json").write_bytes(msgspec.json.format(msgspec.json.encode(report, enc_hook=str), indent=1))
     (target / "report.md").write_text(report.markdown())
     if draw is not None:
         figure = Figure(figsize=(9, 5), layout="constrained")
         draw(figure)
         figure.savefig(target / "plot.png", dpi=120)
-    return target
 
 
 def _text(cell: Cell) -> str:

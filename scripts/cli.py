@@ -29,6 +29,7 @@ COMMANDS = {
     "export": ("scripts.export", "Write a trained run as a model directory, gated on what int8 costs."),
     "fuse": ("scripts.fuse", "Fit a model's fusion with the first pass, and keep it where it helps."),
     "evaluate": ("scripts.evaluate", "Measure first passes and models on judged data: quality, certainty, latency."),
+    "experiments": ("scripts.experiments", "Try what the papers claim: losses, pre-training, size, quantization, depth, augmentation."),
     "bench": ("scripts.bench", "Measure speed on this machine: peers, end to end, load, scale, training."),
 }
 

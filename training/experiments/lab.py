@@ -1,0 +1,191 @@
+"""What every experiment is given, and the one way in which it trains: a run file -> training.runs.train -> scores of held-out lists.
+
+Invariant: networks of one experiment start from the same weights and differ in what the experiment compares, and in the seed.
+"""
+
+from __future__ import annotations
+
+import io
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, redirect_stdout
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from matplotlib.figure import Figure
+from transformers import AutoModel
+from transformers import logging as transformers_logging
+
+from benchmarks.report import Draw, Table
+from training.bases import base_directory
+from training.batches import ListDataset, TokenStore
+from training.distil.teachers import score_lists
+from training.experiments.cells import Advance, Cell, Progress, finish
+from training.experiments.sets import CATALOGUES, GRAMMAR, HeldOut, Limits, held_out, training_set
+from training.models.cross_encoder import keep_layers
+from training.networks import build_collate, build_encoder, load_network
+from training.run_file import DEFAULT_TEMPLATE, DataSpec, LossSpec, ModelSpec, NoiseSpec, RunFile, TrainSpec
+from training.runs import load_lists, train
+
+# Shorter texts than the shipped models read: three times as many steps in the same minute.
+TEMPLATE = msgspec.structs.replace(DEFAULT_TEMPLATE, max_document_tokens=48)
+SOFTMAX: Mapping[str, LossSpec] = {"softmax": LossSpec()}
+
+
+class Measured(msgspec.Struct, frozen=True):
+    """One trained network: its scores of every held-out list by set, its NDCG@10 on training lists, and what it took."""
+
+    scores: dict[str, list[list[float]]]
+    training: float | None
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Lab:
+    """Where data and results are, what networks start from, and how long they train."""
+
+    data: Path
+    folder: Path
+    base: str
+    layers: tuple[int, ...] | None
+    steps: int
+    seeds: tuple[int, ...]
+    limits: Limits
+    progress: Progress
+    catalogues: tuple[str, ...] = CATALOGUES
+
+    def training_sets(self, *catalogues: str) -> tuple[DataSpec, ...]:
+        """The judged training sets of these catalogues (all where none is named)."""
+        names = catalogues or self.catalogues
+        return tuple(DataSpec(str(training_set(self.data, name, self.folder / "sets", self.limits))) for name in names)
+
+    def held_out(self, *, misspelt: bool = False) -> list[HeldOut]:
+        """The test set of every catalogue that has one."""
+        names = [name for name in self.catalogues if name != GRAMMAR]
+        return [held_out(self.data, name, self.folder / "sets", self.limits, misspelt=misspelt) for name in names]
+
+    def start(self) -> Path:
+        """What every network starts from: the base's layers that were asked for, its pooler left out."""
+        kept = "all" if self.layers is None else "-".join(map(str, self.layers))
+        target = self.folder / "starts" / f"{Path(self.base).name}-{kept}"
+        if not (target / "tokenizer.json").is_file():
+            source = base_directory(self.base)
+            with quiet():
+                model: Any = AutoModel.from_pretrained(source)
+                if self.layers is not None:
+                    keep_layers(model, self.layers)
+                # Masked-word pre-training leaves none either: both arms of that comparison begin with a fresh one.
+                model.pooler = None
+                model.save_pretrained(target)
+            shutil.copyfile(Path(source) / "tokenizer.json", target / "tokenizer.json")
+        return target
+
+    def run(
+        self,
+        seed: int,
+        *,
+        start: Path | None = None,
+        train_sets: tuple[DataSpec, ...] | None = None,
+        losses: Mapping[str, LossSpec] = SOFTMAX,
+        noise: NoiseSpec | None = None,
+    ) -> RunFile:
+        """A run over the judged training sets, from the common start, with the softmax loss, unless told otherwise."""
+        return RunFile(
+            name="experiment",
+            model=ModelSpec(str(start or self.start())),
+            train_sets=train_sets or self.training_sets(),
+            losses=dict(losses),
+            template=TEMPLATE,
+            train=train_settings(self.steps, seed),
+            noise=noise or NoiseSpec(),
+        )
+
+    def train(self, runs: Sequence[tuple[str, RunFile]], tests: Sequence[HeldOut]) -> list[Measured]:
+        """Train every named run that was not trained before, and score the held-out sets."""
+        return finish([fine_tuning(name, run, tests) for name, run in runs], Measured, self.folder / "cells", self.progress)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What an experiment found: tables, a plot, the raw figures that both are made of, and its settings."""
+
+    tables: tuple[Table, ...]
+    draw: Draw
+    samples: Any
+    settings: dict[str, Any] = field(default_factory=dict)
+
+
+def train_settings(steps: int, seed: int) -> TrainSpec:
+    """The optimisation that all experiments share: the shipped models' own, without a validation set to choose by."""
+    return TrainSpec(
+        max_steps=steps, max_hits=64, learning_rate=1.2e-4, warmup_ratio=0.1, seed=seed, eval_steps=steps + 1, freeze_embeddings=True
+    )
+
+
+def fine_tuning(name: str, run: RunFile, tests: Sequence[HeldOut]) -> Cell[Measured]:
+    """The cell of one run."""
+    settings = (run, [test.path for test in tests])
+    return Cell(name, settings, lambda advance: _fine_tune(run, tests, advance), run.train.max_steps)
+
+
+def trained(run: RunFile, folder: Path, advance: Advance) -> float | None:
+    """Train into a folder; NDCG@10 on training lists, where they are graded."""
+    with quiet():
+        return train(run, folder, resume=False, report_to="none", on_step=lambda _: advance(1)).training
+
+
+def scores_of(run: RunFile, checkpoint: Path, tests: Sequence[HeldOut]) -> dict[str, list[list[float]]]:
+    """The scores of a trained network, by set and list."""
+    encoder = build_encoder(run)
+    network = load_network(run.model, checkpoint)
+    collate = build_collate(run.model, encoder)
+    found = {}
+    for test in tests:
+        store = TokenStore(encoder)
+        lists = load_lists(DataSpec(str(test.path)), store)
+        found[test.name] = [list(row) for row in score_lists(network, ListDataset(lists, store), collate)]
+    return found
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Without transformers' own bars and its log, which goes to standard output: an experiment has one bar."""
+    before = transformers_logging.get_verbosity()
+    transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
+    try:
+        with redirect_stdout(io.StringIO()):
+            yield
+    finally:
+        transformers_logging.set_verbosity(before)
+        transformers_logging.enable_progress_bar()
+
+
+def bars(title: str, values: Mapping[str, Mapping[str, float]]) -> Draw:
+    """One group of bars a set, one bar a condition: values[condition][set]."""
+
+    def onto(figure: Figure) -> None:
+        axes = figure.add_subplot()
+        sets = list(next(iter(values.values())))
+        width = 0.8 / len(values)
+        for place, (condition, by_set) in enumerate(values.items()):
+            axes.bar([number + place * width for number in range(len(sets))], [by_set[name] for name in sets], width, label=condition)
+        lowest = min(min(by_set.values()) for by_set in values.values())
+        axes.set_xticks([number + 0.4 - width / 2 for number in range(len(sets))], sets)
+        axes.set(ylabel="NDCG@10", title=title, ylim=(max(0.0, lowest - 0.1), None))
+        axes.legend(fontsize=8)
+
+    return onto
+
+
+def _fine_tune(run: RunFile, tests: Sequence[HeldOut], advance: Advance) -> Measured:
+    started = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="rerank-experiment-") as folder:
+        training = trained(run, Path(folder), advance)
+        with quiet():
+            scores = scores_of(run, Path(folder) / "model", tests)
+    return Measured(scores, training, round(time.monotonic() - started, 1))

@@ -1,0 +1,60 @@
+"""Masked-word pre-training on the catalogues before fine-tuning, with and without (ListBERT, arXiv 2206.15198, section 3.1)."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import msgspec
+
+from sidecar.encoding import Fields
+from training.data.catalogue import PRESETS, read_catalogue
+from training.experiments.cells import Advance, Cell, finish
+from training.experiments.lab import TEMPLATE, Lab, Outcome, bars, quiet
+from training.experiments.tables import comparison_table, found_of, means, seeds_note
+from training.pretrain import PretrainSettings, pretrain
+
+WITHOUT, WITH = "without", "with"
+_FILES = {"esci": "products.jsonl.gz", "msrd": "movies-corpus.jsonl.gz"}
+
+
+class Pretrained(msgspec.Struct, frozen=True):
+    """A pre-training run: its mean loss, and how many documents it read."""
+
+    loss: float
+    documents: int
+
+
+def mlm(lab: Lab, *, documents: int) -> Outcome:
+    """Pre-train the common start on so many documents, drawn evenly from the catalogues, then fine-tune both."""
+    tests = lab.held_out()
+    target = lab.folder / "starts" / f"{lab.start().name}-mlm-{documents}"
+    cell = Cell(
+        f"mlm {documents}", (str(lab.start()), lab.catalogues, documents), lambda advance: _pretrain(lab, target, documents, advance)
+    )
+    pretrained = finish([cell], Pretrained, lab.folder / "cells", lab.progress)[0]
+    starts = {WITHOUT: lab.start(), WITH: target / "model"}
+    runs = [(f"mlm {name} {seed}", lab.run(seed, start=start)) for name, start in starts.items() for seed in lab.seeds]
+    results = dict(zip((name for name, _ in runs), lab.train(runs, tests), strict=True))
+    measured = {name: [results[f"mlm {name} {seed}"] for seed in lab.seeds] for name in starts}
+    found = found_of(measured, tests)
+    notes = (
+        seeds_note(measured, tests),
+        f"Pre-training: one pass over {pretrained.documents} documents of {', '.join(lab.catalogues)}, mean loss {pretrained.loss:.2f}.",
+    )
+    return Outcome(
+        (comparison_table("Masked-word pre-training", found, WITHOUT, notes=notes),), bars("pre-training", means(found)), measured
+    )
+
+
+def _pretrain(lab: Lab, target: Path, count: int, advance: Advance) -> Pretrained:
+    documents = [fields for name in lab.catalogues for fields in _drawn(lab.data / name / _FILES[name], name, count // len(lab.catalogues))]
+    with quiet():
+        loss = pretrain(str(lab.start()), documents, target, PretrainSettings(max_tokens=TEMPLATE.max_document_tokens), report_to="none")
+    advance(1)
+    return Pretrained(loss, len(documents))
+
+
+def _drawn(path: Path, preset: str, count: int) -> list[Fields]:
+    catalogue, _ = read_catalogue([path], PRESETS[preset])
+    return [catalogue[doc_id] for doc_id in random.Random(0).sample(sorted(catalogue), min(count, len(catalogue)))]

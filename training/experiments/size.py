@@ -1,0 +1,142 @@
+"""Students of one teacher: how many layers, which loss, and which way of reading documents buys how much quality and time.
+
+Every student learns the teacher's scores of the judged training lists, is exported to int8 and measured as the sidecar serves it.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from matplotlib.figure import Figure
+from transformers import AutoConfig
+
+from benchmarks.report import Cell as TableCell
+from benchmarks.report import Draw, Table
+from training.distil.sets import write_scored
+from training.experiments.cells import Advance, Cell, finish
+from training.experiments.lab import TEMPLATE, Lab, Outcome, quiet, train_settings, trained
+from training.experiments.serving import ServedFigures, measure
+from training.experiments.sets import HeldOut
+from training.experiments.tables import comparison_table
+from training.export.directory import ModelInfo, export
+from training.run_file import DataSpec, LossSpec, ModelKind, ModelSpec, RunFile
+from training.training_set import read_lists
+
+_INFO = ModelInfo("experiment", "0", "A student of an experiment.", "", ())
+TEACHER = "teacher"
+
+
+@dataclass(frozen=True, slots=True)
+class Student:
+    """A row: how many of the teacher's layers, the loss, and how it reads documents."""
+
+    name: str
+    layers: int
+    loss: str = "kl"
+    kind: ModelKind = "cross-encoder"
+    base: str | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+STUDENTS = (
+    *(Student(f"{layers} layer{'s' if layers > 1 else ''}, kl", layers) for layers in (1, 2, 3, 4, 6)),
+    Student("3 layers, MarginMSE", 3, "margin_mse"),
+    Student("3 layers, RankDistil", 3, "rank_distil"),
+    Student("3 layers, judgments alone", 3, "softmax"),
+    Student("decomposed, 4 layers apart", 6, kind="decomposed"),
+    Student("dot product", 6, kind="bi-encoder", base="minilm"),
+)
+
+
+def size(lab: Lab, teacher: Path, *, students: Sequence[Student] = STUDENTS, windows: int) -> Outcome:
+    """Distil, export and measure each student, the teacher's own export beside them."""
+    tests = lab.held_out()
+    total = int(AutoConfig.from_pretrained(teacher / "model").num_hidden_layers)
+    sets = _scored(lab, teacher)
+    cells = [_teacher_cell(teacher, tests, windows)]
+    cells += [
+        _student_cell(student, _run(lab, student, teacher, sets, total), tests, windows) for student in students if student.layers <= total
+    ]
+    measured = dict(zip((cell.name for cell in cells), finish(cells, ServedFigures, lab.folder / "cells", lab.progress), strict=True))
+    found = {name: {test.name: test.ndcg(each.scores[test.name]) for test in tests} for name, each in measured.items()}
+    notes = (
+        f"Every student starts from layers of the teacher ({teacher}, {total} layers; the dot product from MiniLM) and learns its scores "
+        "of the judged training lists for the same number of steps; one seed. All are int8, scored by the sidecar's engine; the "
+        "decomposed one and the dot product have their documents' states and vectors at hand.",
+    )
+    quality = comparison_table("Students", found, TEACHER, notes=notes)
+    means = {name: fmean(fmean(values.values()) for values in by_set.values()) for name, by_set in found.items()}
+    return Outcome((quality, _costs(measured, means)), _draw(measured, means), measured, {"teacher": str(teacher)})
+
+
+def spread_layers(count: int, total: int) -> tuple[int, ...]:
+    """`count` of `total` layers, evenly, the first and the last among them."""
+    return (0,) if count == 1 else tuple(round(place * (total - 1) / (count - 1)) for place in range(count))
+
+
+def _scored(lab: Lab, teacher: Path) -> tuple[DataSpec, ...]:
+    """The judged training lists with the teacher's scores."""
+    written = []
+    for spec in lab.training_sets():
+        source = Path(spec.path)
+        target = source.with_name(f"{source.name}-by-{teacher.name}")
+        if not (target / "lists.jsonl.gz").is_file() or len(read_lists(target)) != len(read_lists(source)):
+            with quiet():
+                write_scored(source, target, {teacher: 1.0}, own_weight=0.0)
+        written.append(DataSpec(str(target)))
+    return tuple(written)
+
+
+def _run(lab: Lab, student: Student, teacher: Path, sets: tuple[DataSpec, ...], total: int) -> RunFile:
+    cross_encoder = student.kind == "cross-encoder"
+    layers = spread_layers(student.layers, total) if cross_encoder else None
+    model = ModelSpec(student.base or str(teacher / "model"), student.kind, layers=layers, lower_layers=total - 2, dropout=0.0)
+    return RunFile(student.name, model, sets, {student.loss: LossSpec()}, template=TEMPLATE, train=train_settings(lab.steps, lab.seeds[0]))
+
+
+def _student_cell(student: Student, run: RunFile, tests: Sequence[HeldOut], windows: int) -> Cell[ServedFigures]:
+    def work(advance: Advance) -> ServedFigures:
+        with tempfile.TemporaryDirectory(prefix="rerank-experiment-") as folder:
+            trained(run, Path(folder) / "run", advance)
+            return _exported(Path(folder) / "run", Path(folder) / "model", tests, windows)
+
+    return Cell(student.name, (run, [test.path for test in tests], windows), work, run.train.max_steps)
+
+
+def _teacher_cell(teacher: Path, tests: Sequence[HeldOut], windows: int) -> Cell[ServedFigures]:
+    def work(advance: Advance) -> ServedFigures:
+        with tempfile.TemporaryDirectory(prefix="rerank-experiment-") as folder:
+            figures = _exported(teacher, Path(folder), tests, windows)
+        advance(1)
+        return figures
+
+    weights = (teacher / "model" / "model.safetensors").stat()
+    return Cell(TEACHER, (str(teacher), weights.st_mtime_ns, [test.path for test in tests], windows), work)
+
+
+def _exported(run: Path, directory: Path, tests: Sequence[HeldOut], windows: int) -> ServedFigures:
+    with quiet():
+        export(run, directory, _INFO)
+    return measure(directory, tests, windows=windows)
+
+
+def _costs(measured: Mapping[str, ServedFigures], means: Mapping[str, float]) -> Table:
+    rows: list[tuple[TableCell, ...]] = [(name, f"{means[name]:.3f}", each.ms, each.bytes / 2**20) for name, each in measured.items()]
+    note = "Milliseconds: median window of 100 hits, documents seen before, on this machine's cores. NDCG@10: the mean over the sets."
+    return Table("Quality and cost", ("", "NDCG@10", "ms per 100 hits", "MiB of graphs"), tuple(rows), (note,))
+
+
+def _draw(measured: Mapping[str, ServedFigures], means: Mapping[str, float]) -> Draw:
+    def onto(figure: Figure) -> None:
+        axes = figure.add_subplot()
+        for name, each in measured.items():
+            axes.scatter(each.ms, means[name])
+            axes.annotate(name, (each.ms, means[name]), xytext=(5, 4), textcoords="offset points", fontsize=8)
+        axes.set(xlabel="ms per 100 hits", ylabel="NDCG@10", xlim=(0, None))
+
+    return onto
