@@ -19,9 +19,9 @@ def first_pass(client: OpenSearch, body: Body, *, index: str = INDEX, **params: 
     return search(client, body, index=index, search_pipeline="_none", **params)
 
 
-def comparable(page: Body) -> Body:
-    """The page without what differs from run to run."""
-    return {key: value for key, value in page.items() if key not in {"took", "phase_took"}}
+def comparable(page: Body, *others: str) -> Body:
+    """The page without what differs from run to run, and without other keys."""
+    return {key: value for key, value in page.items() if key not in {"took", "phase_took", *others}}
 
 
 def upside_down(client: OpenSearch, body: Body, *, index: str = INDEX, **params: Any) -> Body:

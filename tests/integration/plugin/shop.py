@@ -103,7 +103,8 @@ def make_default(client: OpenSearch, name: str | None = PIPELINE) -> None:
 
 
 # For searches that a sidecar lets wait: the pipeline's own deadline would make the tests slow, and a short one would make others fail.
-IN_HASTE: Body = {"ext": {"sidecar_rerank": {"deadline_ms": 40}}}
+HASTE_MS = 40
+IN_HASTE: Body = {"ext": {"sidecar_rerank": {"deadline_ms": HASTE_MS}}}
 MATCH: Body = {"match": {"name": "red shoe"}}
 HIGHLIGHT: Body = {"fields": {"name": {}}}
 

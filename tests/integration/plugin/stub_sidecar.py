@@ -23,6 +23,7 @@ class StubSidecar:
         self.behaviour: Behaviour = upside_down
         self.calls: list[Body] = []
         self.headers: list[dict[str, str]] = []
+        self.greetings: list[str] = []
         self.closing = threading.Event()
         self.release = threading.Event()
         self.url = ""
@@ -32,6 +33,7 @@ class StubSidecar:
         self.behaviour = upside_down
         self.calls.clear()
         self.headers.clear()
+        self.greetings.clear()
         self.release.clear()
 
 
@@ -43,6 +45,11 @@ class Handler(BaseHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
     stub: StubSidecar
+
+    def do_GET(self) -> None:
+        """A node that has not met this sidecar yet asks whether it lives."""
+        self.stub.greetings.append(self.path)
+        self.answer(200, b"{}")
 
     def do_POST(self) -> None:
         """Record the call, then behave as told."""
@@ -92,6 +99,16 @@ def late(stub: StubSidecar, handler: Handler, body: Body) -> None:
     """Answer rightly, but only when the test says so."""
     stub.release.wait()
     upside_down(stub, handler, body)
+
+
+def after(seconds: float) -> Behaviour:
+    """Answer rightly after a while."""
+
+    def answer(stub: StubSidecar, handler: Handler, body: Body) -> None:
+        stub.closing.wait(seconds)
+        upside_down(stub, handler, body)
+
+    return answer
 
 
 def garbage(_stub: StubSidecar, handler: Handler, _body: Body) -> None:
