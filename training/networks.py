@@ -50,7 +50,14 @@ def build_network(spec: ModelSpec) -> nn.Module:
     if spec.kind == "bi-encoder":
         return load_bi_encoder(source, pooling=spec.pooling)
     if spec.kind == "decomposed":
-        return decompose(source, lower_layers=spec.lower_layers, document_offset=spec.document_offset, state_width=spec.state_width)
+        return decompose(
+            source,
+            lower_layers=spec.lower_layers,
+            document_offset=spec.document_offset,
+            state_width=spec.state_width,
+            layers=spec.layers,
+            dropout=spec.dropout,
+        )
     return load_cross_encoder(source, layers=spec.layers, dropout=spec.dropout)
 
 

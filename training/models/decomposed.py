@@ -9,6 +9,7 @@ the first token only.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -92,9 +93,21 @@ class DecomposedCrossEncoder(nn.Module):
         (directory / _SETTINGS).write_text(json.dumps(split))
 
 
-def decompose(source: str, *, lower_layers: int, document_offset: int, state_width: int | None = None) -> DecomposedCrossEncoder:
-    """A decomposed model that starts from a cross-encoder's (or a bare BERT encoder's) weights."""
-    model = load_cross_encoder(source).model
+def decompose(
+    source: str,
+    *,
+    lower_layers: int,
+    document_offset: int,
+    state_width: int | None = None,
+    layers: Sequence[int] | None = None,
+    dropout: float = 0.1,
+) -> DecomposedCrossEncoder:
+    """A decomposed model that starts from a cross-encoder's (or a bare BERT encoder's) weights; `layers` as in `load_cross_encoder`.
+
+    Split below the layers in which the source matches query and document: split above them, it starts with scores that carry
+    nothing, and training flattens the scores and states to constants before it learns to match anew.
+    """
+    model = load_cross_encoder(source, layers=layers, dropout=dropout).model
     width = state_width or model.config.hidden_size
     return DecomposedCrossEncoder(model, lower_layers=lower_layers, document_offset=document_offset, state_width=width)
 
