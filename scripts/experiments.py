@@ -32,22 +32,29 @@ def _layers(_context: click.Context, _parameter: click.Parameter, value: str) ->
         raise click.BadParameter("expected numbers such as 0,2,5, or all") from None
 
 
-def lab_options(*, steps: int, seeds: int) -> Callable[[Function], Function]:
+_out_option = click.option(
+    "--out", type=click.Path(file_okay=False, path_type=Path), default=FOLDER, help="Results; default: runs/experiments."
+)
+
+
+def measuring_options(function: Function) -> Function:
     """What every experiment is told alike."""
-    options = [
-        data_option,
-        click.option("--out", type=click.Path(file_okay=False, path_type=Path), default=FOLDER, help="Results; default: runs/experiments."),
+    for option in (json_option, quick_option, _out_option, data_option):
+        function = option(function)
+    return function
+
+
+def training_options(*, steps: int, seeds: int) -> Callable[[Function], Function]:
+    """What every experiment is told that trains networks."""
+    options = (
         click.option("--base", default="minilm", show_default=True, help="What networks start from: a known base, or a directory."),
         click.option("--layers", default="0,2,5", show_default=True, callback=_layers, help="The base's layers that are kept, or all."),
         click.option("--steps", type=click.IntRange(1), default=steps, show_default=True, help="Steps of 64 hits of each training."),
-        click.option(
-            "--seeds", type=click.IntRange(1), default=seeds, show_default=True, help="Networks a row, which differ in their seed."
-        ),
-        quick_option,
-        json_option,
-    ]
+        click.option("--seeds", type=click.IntRange(1), default=seeds, show_default=True, help="Networks a row, each of another seed."),
+    )
 
     def decorate(function: Function) -> Function:
+        function = measuring_options(function)
         for option in reversed(options):
             function = option(function)
         return function
@@ -68,7 +75,7 @@ def command() -> None:
 
 
 @command.command()
-@lab_options(steps=60, seeds=3)
+@training_options(steps=60, seeds=3)
 def losses(**options: Any) -> None:
     """Seven ranking losses from one start, beside what ListBERT reports. About 10 minutes.
 
@@ -81,8 +88,8 @@ def losses(**options: Any) -> None:
 
 
 @command.command()
-@lab_options(steps=60, seeds=3)
-@click.option("--documents", type=click.IntRange(2), default=2400, show_default=True, help="Documents to pre-train on.")
+@training_options(steps=60, seeds=2)
+@click.option("--documents", type=click.IntRange(2), default=1600, show_default=True, help="Documents to pre-train on.")
 def mlm(*, documents: int, **options: Any) -> None:
     """Masked-word pre-training on the catalogues, with and without. About 4 minutes.
 
@@ -96,7 +103,7 @@ def mlm(*, documents: int, **options: Any) -> None:
 
 
 @command.command()
-@lab_options(steps=60, seeds=1)
+@training_options(steps=60, seeds=1)
 @click.option(
     "--teacher", type=_RUN, default=CHECKOUT / "runs" / "best", help="A finished run's folder; default: runs/best (`make models`)."
 )
@@ -113,7 +120,7 @@ def size(*, teacher: Path, **options: Any) -> None:
 
 
 @command.command()
-@lab_options(steps=60, seeds=1)
+@measuring_options
 @click.option("--run", type=_RUN, default=CHECKOUT / "runs" / "fast", help="A finished run's folder; default: runs/fast (`make models`).")
 def quantization(*, run: Path, **options: Any) -> None:
     """Float, bf16, int8 dynamic and int8 static of one network. Nothing is trained. About 2 minutes.
@@ -127,7 +134,7 @@ def quantization(*, run: Path, **options: Any) -> None:
 
 
 @command.command()
-@lab_options(steps=60, seeds=1)
+@measuring_options
 @click.option("--models", type=_RUN, default=_MODELS, help="Directory of model directories; default: the shipped ones.")
 @click.option("--embedder", type=_RUN, default=_MODELS / "embedder", help="The embedder's directory; default: the shipped one.")
 @click.option("--queries", type=click.IntRange(2), default=50, show_default=True, help="Test queries of a set.")
@@ -151,7 +158,7 @@ def depth(*, models: Path, embedder: Path, queries: int, cache: Path, **options:
 
 
 @command.command()
-@lab_options(steps=60, seeds=2)
+@training_options(steps=60, seeds=2)
 def augmentation(**options: Any) -> None:
     """Dropped fields, dropped words, typing slips and swapped attributes, on and off. About 5 minutes.
 
@@ -164,7 +171,7 @@ def augmentation(**options: Any) -> None:
 
 
 @command.command("carry-over")
-@lab_options(steps=60, seeds=2)
+@training_options(steps=60, seeds=2)
 @click.option("--embedder", type=_RUN, default=_MODELS / "embedder", help="The embedder's directory; default: the shipped one.")
 def carry_over(*, embedder: Path, **options: Any) -> None:
     """Leave one catalogue out: trained without it, judged on it, alone and fused with dense similarity. About 4 minutes.
@@ -197,15 +204,9 @@ def _run(name: str, options: dict[str, Any], experiment: Callable[[Lab], Outcome
     lab = _lab(options)
     try:
         outcome = experiment(lab)
-    except (ValueError, FileNotFoundError) as error:
+    except (ValueError, OSError) as error:
         raise click.ClickException(str(error)) from error
-    settings = {
-        "base": options["base"],
-        "layers": options["layers"] or "all",
-        "steps": lab.steps,
-        "seeds": len(lab.seeds),
-        **outcome.settings,
-    }
+    settings = {**_trained(lab, options), **outcome.settings}
     report = Report(name, machine, settings, outcome.tables, samples=outcome.samples, quick=options["quick"], command="experiments")
     target = lab.folder / name
     target.mkdir(parents=True, exist_ok=True)
@@ -226,13 +227,21 @@ def _lab(options: dict[str, Any]) -> Lab:
         data=options["data"],
         # A folder of its own: a quick cell must never stand for a real one.
         folder=options["out"] / "quick" if quick else options["out"],
-        base=options["base"],
-        layers=options["layers"],
-        steps=2 if quick else options["steps"],
-        seeds=tuple(range(13, 13 + (1 if quick else options["seeds"]))),
+        base=options.get("base", ""),
+        layers=options.get("layers"),
+        steps=2 if quick else options.get("steps", 1),
+        seeds=tuple(range(13, 13 + (1 if quick else options.get("seeds", 1)))),
         limits=Limits(4, 4, 6, 1) if quick else Limits(),
         progress=progress_bar,
     )
+
+
+def _trained(lab: Lab, options: dict[str, Any]) -> dict[str, Any]:
+    """The settings of trainings, where there are any."""
+    if "base" not in options:
+        return {}
+    layers = "all" if lab.layers is None else " ".join(map(str, lab.layers))
+    return {"base": Path(lab.base).name, "layers": layers, "steps": lab.steps, "seeds": len(lab.seeds)}
 
 
 def _windows(options: dict[str, Any]) -> int:

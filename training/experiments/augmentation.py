@@ -9,13 +9,14 @@ import random
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from statistics import fmean
 
 from sidecar.encoding import Fields, field_text
 from training.batches import TrainingList
 from training.data.augmentation import swap_attribute
-from training.experiments.lab import Lab, Outcome, bars
+from training.experiments.lab import Lab, Measured, Outcome, bars
 from training.experiments.tables import comparison_table, found_of, means, seeds_note
-from training.run_file import DataSpec, NoiseSpec, RunFile
+from training.run_file import DataSpec, NoiseSpec
 from training.training_set import read_documents, read_lists, write_documents, write_lists
 
 OFF = "none"
@@ -35,12 +36,9 @@ def augmentation(lab: Lab) -> Outcome:
     """Train with each and with none."""
     tests = [*lab.held_out(), *lab.held_out(misspelt=True)]
     swapped, count = _swapped_sets(lab.training_sets())
-    runs: list[tuple[str, RunFile]] = []
-    for seed in lab.seeds:
-        runs += [(f"{name} {seed}", lab.run(seed, noise=noise)) for name, noise in NOISE.items()]
-        runs.append((f"{SWAP} {seed}", lab.run(seed, train_sets=swapped)))
-    results = dict(zip((name for name, _ in runs), lab.train(runs, tests), strict=True))
-    measured = {name: [results[f"{name} {seed}"] for seed in lab.seeds] for name in (*NOISE, SWAP)}
+    runs = {name: [lab.run(seed, noise=noise) for seed in lab.seeds] for name, noise in NOISE.items()}
+    runs[SWAP] = [lab.run(seed, train_sets=swapped) for seed in lab.seeds]
+    measured = lab.train(runs, tests)
     found = found_of(measured, tests)
     notes = (
         seeds_note(measured, tests),
@@ -94,9 +92,7 @@ def _wrong(query: str, fields: Fields, values: Mapping[str, Sequence[str]], rng:
     return None
 
 
-def _gaps(measured: Mapping[str, Sequence[object]]) -> str:
-    training = {
-        name: [value for each in networks if (value := getattr(each, "training", None)) is not None] for name, networks in measured.items()
-    }
-    said = ", ".join(f"{name} {sum(values) / len(values):.3f}" for name, values in training.items() if values)
+def _gaps(measured: Mapping[str, Sequence[Measured]]) -> str:
+    training = {name: [each.training for each in networks if each.training is not None] for name, networks in measured.items()}
+    said = ", ".join(f"{name} {fmean(values):.3f}" for name, values in training.items() if values)
     return f"NDCG@10 on training lists: {said}."

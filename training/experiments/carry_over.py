@@ -10,13 +10,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import msgspec
-import numpy as np
 
 from sidecar.fusion import z_normalised
 from sidecar.log import configure_logging
 from training.evaluate.served import Served
 from training.experiments.cells import Advance, Cell, finish
 from training.experiments.lab import Lab, Measured, Outcome, bars
+from training.experiments.serving import cosines
 from training.experiments.sets import GRAMMAR, HeldOut, Scores
 from training.experiments.tables import Found, comparison_table, means, over_seeds, seeds_note
 
@@ -35,9 +35,8 @@ def carry_over(lab: Lab, embedder: Path) -> Outcome:
     lab = replace(lab, catalogues=(*lab.catalogues, GRAMMAR))
     tests = lab.held_out()
     kept = {"all": lab.catalogues, **{f"without {test.name}": tuple(n for n in lab.catalogues if n != test.name) for test in tests}}
-    runs = [(f"{name} {seed}", lab.run(seed, train_sets=lab.training_sets(*names))) for name, names in kept.items() for seed in lab.seeds]
-    results = dict(zip((name for name, _ in runs), lab.train(runs, tests), strict=True))
-    measured = {name: [results[f"{name} {seed}"] for seed in lab.seeds] for name in kept}
+    runs = {name: [lab.run(seed, train_sets=lab.training_sets(*names)) for seed in lab.seeds] for name, names in kept.items()}
+    measured = lab.train(runs, tests)
     cell = Cell("dense", (str(embedder), [test.path for test in tests]), lambda advance: _similarities(embedder, tests, advance))
     dense = finish([cell], Similarities, lab.folder / "cells", lab.progress)[0]
     found = {test.name: _found(test, measured, dense.scores[test.name]) for test in tests}
@@ -67,16 +66,6 @@ def _found(test: HeldOut, measured: Mapping[str, Sequence[Measured]], dense: Sco
 def _similarities(embedder: Path, tests: Sequence[HeldOut], advance: Advance) -> Similarities:
     configure_logging("error")
     with Served({}, embedder) as served:
-        found = {test.name: _cosines(served, test) for test in tests}
+        found = {test.name: cosines(served, test) for test in tests}
     advance(1)
     return Similarities(found)
-
-
-def _cosines(served: Served, test: HeldOut) -> list[list[float]]:
-    documents = test.documents()
-    vectors = dict(zip(documents, np.asarray(served.documents(list(documents.values())), dtype=np.float32), strict=True))
-    return [
-        [float(vectors[doc_id] @ query) for doc_id in item.doc_ids]
-        for item in test.lists
-        for query in [np.asarray(served.query(item.query))]
-    ]

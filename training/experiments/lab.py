@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ from training.run_file import DEFAULT_TEMPLATE, DataSpec, LossSpec, ModelSpec, N
 from training.runs import load_lists, train
 
 # Shorter texts than the shipped models read: three times as many steps in the same minute.
-TEMPLATE = msgspec.structs.replace(DEFAULT_TEMPLATE, max_document_tokens=48)
+TEMPLATE = msgspec.structs.replace(DEFAULT_TEMPLATE, max_document_tokens=32)
 SOFTMAX: Mapping[str, LossSpec] = {"softmax": LossSpec()}
 
 
@@ -104,9 +105,11 @@ class Lab:
             noise=noise or NoiseSpec(),
         )
 
-    def train(self, runs: Sequence[tuple[str, RunFile]], tests: Sequence[HeldOut]) -> list[Measured]:
-        """Train every named run that was not trained before, and score the held-out sets."""
-        return finish([fine_tuning(name, run, tests) for name, run in runs], Measured, self.folder / "cells", self.progress)
+    def train(self, runs: Mapping[str, Sequence[RunFile]], tests: Sequence[HeldOut]) -> dict[str, list[Measured]]:
+        """Train every run that no experiment trained before, and score the held-out sets; by condition, as given."""
+        cells = [fine_tuning(run, tests) for each in runs.values() for run in each]
+        results = iter(finish(cells, Measured, self.folder / "cells", self.progress))
+        return {condition: list(islice(results, len(each))) for condition, each in runs.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,10 +129,10 @@ def train_settings(steps: int, seed: int) -> TrainSpec:
     )
 
 
-def fine_tuning(name: str, run: RunFile, tests: Sequence[HeldOut]) -> Cell[Measured]:
-    """The cell of one run."""
+def fine_tuning(run: RunFile, tests: Sequence[HeldOut]) -> Cell[Measured]:
+    """The cell of one run: the same one for every experiment that asks for the run."""
     settings = (run, [test.path for test in tests])
-    return Cell(name, settings, lambda advance: _fine_tune(run, tests, advance), run.train.max_steps)
+    return Cell("network", settings, lambda advance: _fine_tune(run, tests, advance), run.train.max_steps)
 
 
 def trained(run: RunFile, folder: Path, advance: Advance) -> float | None:

@@ -25,9 +25,7 @@ _CLAIMS = {"ListNet": "+13.9 %", "ListMLE": "+13.9 %", "RankNet": "+20.6 %"}
 def losses(lab: Lab) -> Outcome:
     """Train and compare them."""
     tests = lab.held_out()
-    runs = [(f"{name} {seed}", lab.run(seed, losses={loss: LossSpec()})) for name, loss in LOSSES.items() for seed in lab.seeds]
-    results = dict(zip((name for name, _ in runs), lab.train(runs, tests), strict=True))
-    measured = {name: [results[f"{name} {seed}"] for seed in lab.seeds] for name in LOSSES}
+    measured = lab.train({name: [lab.run(seed, losses={loss: LossSpec()}) for seed in lab.seeds] for name, loss in LOSSES.items()}, tests)
     found: Found = {**found_of(measured, tests), "random order": {test.name: test.random_order() for test in tests}}
     notes = (
         seeds_note(measured, tests),

@@ -34,9 +34,7 @@ def mlm(lab: Lab, *, documents: int) -> Outcome:
     )
     pretrained = finish([cell], Pretrained, lab.folder / "cells", lab.progress)[0]
     starts = {WITHOUT: lab.start(), WITH: target / "model"}
-    runs = [(f"mlm {name} {seed}", lab.run(seed, start=start)) for name, start in starts.items() for seed in lab.seeds]
-    results = dict(zip((name for name, _ in runs), lab.train(runs, tests), strict=True))
-    measured = {name: [results[f"mlm {name} {seed}"] for seed in lab.seeds] for name in starts}
+    measured = lab.train({name: [lab.run(seed, start=start) for seed in lab.seeds] for name, start in starts.items()}, tests)
     found = found_of(measured, tests)
     notes = (
         seeds_note(measured, tests),

@@ -19,6 +19,7 @@ from torch import nn
 
 from benchmarks.report import Cell as TableCell
 from benchmarks.report import Draw, Table
+from sidecar.encoding import TextEncoder
 from training.batches import ListDataset, TokenStore, collate_pairs, pad
 from training.experiments.cells import Advance, Cell, finish
 from training.experiments.lab import Lab, Outcome, quiet
@@ -26,8 +27,8 @@ from training.experiments.serving import ServedFigures, measure
 from training.experiments.sets import HeldOut
 from training.experiments.tables import comparison_table
 from training.export.directory import ModelInfo, export
-from training.networks import build_encoder, load_network
-from training.run_file import RunFile, read_run_file
+from training.networks import load_network, load_text_encoder
+from training.run_file import read_run_file
 
 FLOAT, DYNAMIC, STATIC, TORCH_FLOAT, TORCH_BF16 = "float", "int8 dynamic", "int8 static", "float, torch", "bf16, torch"
 _INFO = ModelInfo("experiment", "0", "One form of a network.", "", ())
@@ -48,8 +49,8 @@ def quantization(lab: Lab, run: Path, *, windows: int) -> Outcome:
     ]
     measured = dict(zip((cell.name for cell in cells), finish(cells, ServedFigures, lab.folder / "cells", lab.progress), strict=True))
     found = {name: {test.name: test.ndcg(each.scores[test.name]) for test in tests} for name, each in measured.items()}
-    quality = comparison_table("Quantization", found, FLOAT, notes=(f"All forms are of the network in {run}.",))
-    return Outcome((quality, _costs(measured)), _draw(measured), measured, {"run": str(run)})
+    quality = comparison_table("Quantization", found, FLOAT, notes=(f"All forms are of the network that the run `{run.name}` left.",))
+    return Outcome((quality, _costs(measured)), _draw(measured), measured, {"run": run.name})
 
 
 def rank_correlation(scores: ServedFigures, reference: ServedFigures) -> float:
@@ -82,9 +83,11 @@ def _torch_cell(name: str, run: Path, tests: Sequence[HeldOut], windows: int, dt
         described = read_run_file(run / "run.yaml")
         with quiet():
             network = load_network(described.model, run / "model").to(dtype).eval()
-        scores = {test.name: _torch_scores(network, described, test) for test in tests}
+        # The run's own tokenizer: what it started from may be gone.
+        encoder = load_text_encoder(str(run / "model"), described.template)
+        scores = {test.name: _torch_scores(network, encoder, test) for test in tests}
         size = sum(parameter.numel() * parameter.element_size() for parameter in network.parameters())
-        figures = ServedFigures(scores, _torch_ms(network, described, tests[0], windows), size)
+        figures = ServedFigures(scores, _torch_ms(network, encoder, tests[0], windows), size)
         advance(1)
         return figures
 
@@ -98,8 +101,8 @@ def _settings(name: str, run: Path, tests: Sequence[HeldOut], windows: int) -> t
 
 
 @torch.inference_mode()
-def _torch_scores(network: nn.Module, run: RunFile, test: HeldOut) -> list[list[float]]:
-    store = TokenStore(build_encoder(run))
+def _torch_scores(network: nn.Module, encoder: TextEncoder, test: HeldOut) -> list[list[float]]:
+    store = TokenStore(encoder)
     store.add(test.documents())
     dataset = ListDataset(test.lists, store)
     batches = (collate_pairs(store.encoder, [dataset[number]]) for number in range(len(dataset)))
@@ -107,9 +110,8 @@ def _torch_scores(network: nn.Module, run: RunFile, test: HeldOut) -> list[list[
 
 
 @torch.inference_mode()
-def _torch_ms(network: nn.Module, run: RunFile, test: HeldOut, windows: int) -> float:
+def _torch_ms(network: nn.Module, encoder: TextEncoder, test: HeldOut, windows: int) -> float:
     """The median window of 100 hits, cut into batches of like length as the sidecar cuts them; tokens are at hand."""
-    encoder = build_encoder(run)
     documents = sorted((encoder.encode_document(fields) for fields in list(test.documents().values())[:_HITS]), key=len)
     times = []
     for item in test.lists[:windows]:

@@ -5,15 +5,20 @@ Invariant: times are of windows whose documents were seen before, with no score 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from statistics import median
 
 import msgspec
+import numpy as np
 
 from sidecar.encoding import Fields
 from sidecar.log import configure_logging
+from sidecar.manifest import read_manifest
 from training.evaluate.served import Served
+from training.evaluate.vectors import Vectors
 from training.experiments.sets import HeldOut
 
 _HITS = 100
@@ -31,10 +36,19 @@ class ServedFigures(msgspec.Struct, frozen=True):
 def measure(directory: Path, tests: Sequence[HeldOut], *, windows: int) -> ServedFigures:
     """Score the held-out sets, and time so many windows of 100 of the first set's documents."""
     configure_logging("error")
-    with Served({_NAME: directory}) as served:
-        scores = {test.name: _scores(served, test) for test in tests}
-        ms = _median_ms(served, tests[0], windows)
+    embeds = read_manifest(directory).kind == "embedder"
+    with Served({}, directory) if embeds else Served({_NAME: directory}) as served:
+        scores = {test.name: cosines(served, test) if embeds else _scores(served, test) for test in tests}
+        ms = _median_ms(served, tests[0], windows, embeds=embeds)
     return ServedFigures(scores, ms, sum(path.stat().st_size for path in directory.glob("*.onnx")))
+
+
+def cosines(served: Served, test: HeldOut) -> list[list[float]]:
+    """The embedder's cosine of every list's hits to its query."""
+    documents = test.documents()
+    vectors = dict(zip(documents, np.asarray(served.documents(list(documents.values())), dtype=np.float32), strict=True))
+    queries = [np.asarray(served.query(item.query), dtype=np.float32) for item in test.lists]
+    return [[float(vectors[doc_id] @ query) for doc_id in item.doc_ids] for item, query in zip(test.lists, queries, strict=True)]
 
 
 def _scores(served: Served, test: HeldOut) -> list[list[float]]:
@@ -42,8 +56,24 @@ def _scores(served: Served, test: HeldOut) -> list[list[float]]:
     return [list(served.score(_NAME, item.query, [documents[doc_id] for doc_id in item.doc_ids]).raw) for item in test.lists]
 
 
-def _median_ms(served: Served, test: HeldOut, windows: int) -> float:
+def _median_ms(served: Served, test: HeldOut, windows: int, *, embeds: bool) -> float:
     hits: list[Fields] = list(test.documents().values())[:_HITS]
     queries = [item.query for item in test.lists][:windows]
-    served.score(_NAME, queries[0], hits)
-    return median(served.score(_NAME, query, hits).ms for query in queries) * _HITS / len(hits)
+    if embeds:
+        vectors = np.asarray(served.documents(hits), dtype=np.float32)
+        times = [_timed_ms(partial(_compare, served, query, vectors)) for query in queries]
+    else:
+        served.score(_NAME, queries[0], hits)
+        times = [served.score(_NAME, query, hits).ms for query in queries]
+    return median(times) * _HITS / len(hits)
+
+
+def _compare(served: Served, query: str, vectors: Vectors) -> Vectors:
+    products: Vectors = vectors @ np.asarray(served.query(query), dtype=np.float32)
+    return products
+
+
+def _timed_ms(work: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    work()
+    return (time.perf_counter() - started) * 1000

@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from statistics import fmean
+from statistics import fmean, median
 from typing import Any
 
 from matplotlib.figure import Figure
@@ -22,7 +22,7 @@ from training.experiments.cells import Advance, Cell, finish
 from training.experiments.lab import TEMPLATE, Lab, Outcome, quiet, train_settings, trained
 from training.experiments.serving import ServedFigures, measure
 from training.experiments.sets import HeldOut
-from training.experiments.tables import comparison_table
+from training.experiments.tables import comparison_table, over_seeds
 from training.export.directory import ModelInfo, export
 from training.run_file import DataSpec, LossSpec, ModelKind, ModelSpec, RunFile
 from training.training_set import read_lists
@@ -58,20 +58,27 @@ def size(lab: Lab, teacher: Path, *, students: Sequence[Student] = STUDENTS, win
     tests = lab.held_out()
     total = int(AutoConfig.from_pretrained(teacher / "model").num_hidden_layers)
     sets = _scored(lab, teacher)
-    cells = [_teacher_cell(teacher, tests, windows)]
-    cells += [
-        _student_cell(student, _run(lab, student, teacher, sets, total), tests, windows) for student in students if student.layers <= total
-    ]
-    measured = dict(zip((cell.name for cell in cells), finish(cells, ServedFigures, lab.folder / "cells", lab.progress), strict=True))
-    found = {name: {test.name: test.ndcg(each.scores[test.name]) for test in tests} for name, each in measured.items()}
+    plan = [(TEACHER, _teacher_cell(teacher, tests, windows))]
+    for student in students:
+        if student.layers <= total:
+            runs = [_run(lab, student, teacher, sets, total, seed) for seed in lab.seeds]
+            plan += [(student.name, _student_cell(student, run, tests, windows)) for run in runs]
+    measured: dict[str, list[ServedFigures]] = {}
+    figures = finish([cell for _, cell in plan], ServedFigures, lab.folder / "cells", lab.progress)
+    for (name, _), each in zip(plan, figures, strict=True):
+        measured.setdefault(name, []).append(each)
+    found = {
+        name: {test.name: over_seeds([test.ndcg(each.scores[test.name]) for each in networks]) for test in tests}
+        for name, networks in measured.items()
+    }
     notes = (
-        f"Every student starts from layers of the teacher ({teacher}, {total} layers; the dot product from MiniLM) and learns its scores "
-        "of the judged training lists for the same number of steps; one seed. All are int8, scored by the sidecar's engine; the "
+        f"Every student starts from layers of the teacher (the run `{teacher.name}`, {total} layers; the dot product from MiniLM) and "
+        "learns its scores of the judged training lists for the same number of steps. All are int8, scored by the sidecar's engine; the "
         "decomposed one and the dot product have their documents' states and vectors at hand.",
     )
     quality = comparison_table("Students", found, TEACHER, notes=notes)
     means = {name: fmean(fmean(values.values()) for values in by_set.values()) for name, by_set in found.items()}
-    return Outcome((quality, _costs(measured, means)), _draw(measured, means), measured, {"teacher": str(teacher)})
+    return Outcome((quality, _costs(measured, means)), _draw(measured, means), measured, {"teacher": teacher.name})
 
 
 def spread_layers(count: int, total: int) -> tuple[int, ...]:
@@ -92,11 +99,11 @@ def _scored(lab: Lab, teacher: Path) -> tuple[DataSpec, ...]:
     return tuple(written)
 
 
-def _run(lab: Lab, student: Student, teacher: Path, sets: tuple[DataSpec, ...], total: int) -> RunFile:
+def _run(lab: Lab, student: Student, teacher: Path, sets: tuple[DataSpec, ...], total: int, seed: int) -> RunFile:
     cross_encoder = student.kind == "cross-encoder"
     layers = spread_layers(student.layers, total) if cross_encoder else None
-    model = ModelSpec(student.base or str(teacher / "model"), student.kind, layers=layers, lower_layers=total - 2, dropout=0.0)
-    return RunFile(student.name, model, sets, {student.loss: LossSpec()}, template=TEMPLATE, train=train_settings(lab.steps, lab.seeds[0]))
+    model = ModelSpec(student.base or str(teacher / "model"), student.kind, layers=layers, lower_layers=max(1, total - 2), dropout=0.0)
+    return RunFile(student.name, model, sets, {student.loss: LossSpec()}, template=TEMPLATE, train=train_settings(lab.steps, seed))
 
 
 def _student_cell(student: Student, run: RunFile, tests: Sequence[HeldOut], windows: int) -> Cell[ServedFigures]:
@@ -125,18 +132,25 @@ def _exported(run: Path, directory: Path, tests: Sequence[HeldOut], windows: int
     return measure(directory, tests, windows=windows)
 
 
-def _costs(measured: Mapping[str, ServedFigures], means: Mapping[str, float]) -> Table:
-    rows: list[tuple[TableCell, ...]] = [(name, f"{means[name]:.3f}", each.ms, each.bytes / 2**20) for name, each in measured.items()]
+def _costs(measured: Mapping[str, Sequence[ServedFigures]], means: Mapping[str, float]) -> Table:
+    rows: list[tuple[TableCell, ...]] = [
+        (name, f"{means[name]:.3f}", _ms(networks), networks[0].bytes / 2**20) for name, networks in measured.items()
+    ]
     note = "Milliseconds: median window of 100 hits, documents seen before, on this machine's cores. NDCG@10: the mean over the sets."
     return Table("Quality and cost", ("", "NDCG@10", "ms per 100 hits", "MiB of graphs"), tuple(rows), (note,))
 
 
-def _draw(measured: Mapping[str, ServedFigures], means: Mapping[str, float]) -> Draw:
+def _ms(networks: Sequence[ServedFigures]) -> float:
+    return median(each.ms for each in networks)
+
+
+def _draw(measured: Mapping[str, Sequence[ServedFigures]], means: Mapping[str, float]) -> Draw:
     def onto(figure: Figure) -> None:
         axes = figure.add_subplot()
-        for name, each in measured.items():
-            axes.scatter(each.ms, means[name])
-            axes.annotate(name, (each.ms, means[name]), xytext=(5, 4), textcoords="offset points", fontsize=8)
+        for name, networks in measured.items():
+            point = (_ms(networks), means[name])
+            axes.scatter(*point)
+            axes.annotate(name, point, xytext=(5, 4), textcoords="offset points", fontsize=8)
         axes.set(xlabel="ms per 100 hits", ylabel="NDCG@10", xlim=(0, None))
 
     return onto

@@ -1,0 +1,206 @@
+"""Experiments train each cell once, start alike, and compare query by query."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import msgspec
+import pytest
+from safetensors.torch import load_file
+
+from benchmarks.publish import replaced
+from scripts.experiments import PAGE, command
+from tests.training.shop import JUDGED, PRODUCTS
+from tests.training.tiny import make_base
+from training.batches import TrainingList
+from training.experiments.augmentation import with_swaps
+from training.experiments.carry_over import fused
+from training.experiments.cells import Cell, finish
+from training.experiments.lab import Lab, fine_tuning
+from training.experiments.losses import BASELINE, LOSSES, losses
+from training.experiments.mlm import mlm
+from training.experiments.quantization import quantization
+from training.experiments.sets import HeldOut, Limits
+from training.experiments.size import TEACHER, Student, size, spread_layers
+from training.experiments.tables import comparison_table, over_seeds
+from training.runs import train
+from training.training_set import read_documents, read_lists
+
+# A tiny run writes its checkpoints within one second, which transformers takes for a broken clock.
+pytestmark = pytest.mark.filterwarnings("ignore:mtime may not be reliable")
+QUERIES = list(JUDGED)
+
+
+class Number(msgspec.Struct, frozen=True):
+    value: int
+
+
+@contextmanager
+def no_bar(_label: str, _total: int):
+    yield lambda _: None
+
+
+def write_esci(folder: Path) -> Path:
+    """The shop in the files of the ESCI folder, two thirds of its queries for training."""
+    folder.mkdir(parents=True)
+    products = [json.dumps({"_id": doc_id, **fields}) for doc_id, fields in PRODUCTS.items()]
+    rated = [
+        {"query": query, "ratings": [{"docId": doc_id, "rating": {3: 100, 2: 10, 0: 0}[grade]} for doc_id, grade in grades.items()]}
+        for query, grades in JUDGED.items()
+    ]
+    (folder / "products.jsonl.gz").write_bytes(gzip.compress("\n".join(products).encode()))
+    (folder / "judgments.json.gz").write_bytes(gzip.compress(json.dumps({"judgmentRatings": rated}).encode()))
+    (folder / "split.json").write_text(json.dumps({"train": QUERIES[:8], "test": QUERIES[8:]}))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory):
+    return make_base(tmp_path_factory.mktemp("base"))
+
+
+@pytest.fixture
+def lab(base, tmp_path):
+    write_esci(tmp_path / "data" / "esci")
+    return Lab(tmp_path / "data", tmp_path / "out", str(base), (0, 2), 2, (13,), Limits(8, 4, 6, 1), no_bar, ("esci",))
+
+
+def numbered(values, worked, settings=0):
+    """A cell a value; what was worked is noted."""
+    return [Cell(str(value), settings, lambda _, value=value: worked.append(value) or Number(value)) for value in values]
+
+
+def test_a_finished_cell_is_not_worked_again(tmp_path):
+    worked = []
+    finish(numbered([1, 2], worked), Number, tmp_path, no_bar)
+    again = finish(numbered([1, 2, 3], worked), Number, tmp_path, no_bar)
+    assert ([number.value for number in again], worked) == ([1, 2, 3], [1, 2, 3])
+
+
+def test_other_settings_are_another_cell(tmp_path):
+    worked = []
+    finish(numbered([1], worked), Number, tmp_path, no_bar)
+    finish(numbered([1], worked, settings=1), Number, tmp_path, no_bar)
+    assert worked == [1, 1]
+
+
+def test_a_killed_experiment_loses_its_last_cell_alone(tmp_path):
+    def die(_advance):
+        raise KeyboardInterrupt
+
+    worked = []
+    with pytest.raises(KeyboardInterrupt):
+        finish([*numbered([1], worked), Cell("2", 0, die)], Number, tmp_path, no_bar)
+    finish(numbered([1, 2], worked), Number, tmp_path, no_bar)
+    assert worked == [1, 2]
+
+
+def test_training_lists_and_test_lists_share_no_query(lab):
+    trained = {item.query for spec in lab.training_sets() for item in read_lists(Path(spec.path))}
+    tested = {item.query for test in lab.held_out() for item in test.lists}
+    assert trained <= set(QUERIES[:8])
+    assert tested <= set(QUERIES[8:])
+
+
+def test_a_misspelt_query_keeps_its_judgments(lab):
+    (right,), (wrong,) = lab.held_out(), lab.held_out(misspelt=True)
+    assert [item.doc_ids for item in right.lists] == [item.doc_ids for item in wrong.lists]
+    assert all(one.query != other.query for one, other in zip(right.lists, wrong.lists, strict=True))
+
+
+def test_the_start_keeps_the_named_layers_and_no_pooler(lab, base):
+    kept, source = load_file(lab.start() / "model.safetensors"), load_file(base / "model.safetensors")
+    name = "encoder.layer.{}.output.dense.weight"
+    assert (kept[name.format(1)] == source["bert." + name.format(2)]).all()
+    assert not any("pooler" in key or "layer.2" in key for key in kept)
+
+
+def test_every_loss_has_a_row_and_a_second_run_trains_nothing(lab):
+    outcome = losses(lab)
+    assert [row[0] for row in outcome.tables[0].rows] == [*LOSSES, "random order"]
+
+    def refuse(_label, _total):
+        raise AssertionError("a bar means work")
+
+    assert losses(replace(lab, progress=refuse)).tables == outcome.tables
+
+
+def test_the_same_seed_gives_the_same_scores(lab):
+    tests = lab.held_out()
+    first, second = (fine_tuning(lab.run(13), tests).work(lambda _: None) for _ in range(2))
+    assert first.scores == second.scores
+
+
+def test_fine_tuning_starts_with_and_without_pre_training(lab):
+    outcome = mlm(lab, documents=8)
+    assert [row[0] for row in outcome.tables[0].rows] == ["without", "with"]
+    assert "one pass over 8 documents of esci" in outcome.tables[0].notes[-1]
+
+
+@pytest.fixture
+def finished(lab, tmp_path):
+    """A finished run's folder."""
+    train(lab.run(13), tmp_path / "run", report_to="none")
+    return tmp_path / "run"
+
+
+def test_all_forms_of_a_network_are_measured(lab, finished):
+    quality, costs = quantization(lab, finished, windows=1).tables
+    assert [row[0] for row in quality.rows] == ["float", "int8 dynamic", "int8 static", "float, torch", "bf16, torch"]
+    correlations = {row[0]: float(row[1]) for row in costs.rows}
+    assert correlations["float"] == 1
+    assert correlations["float, torch"] == pytest.approx(1, abs=0.01)
+
+
+def test_students_are_measured_beside_their_teacher(lab, finished):
+    outcome = size(lab, finished, students=(Student("one", 1), Student("apart", 2, kind="decomposed")), windows=1)
+    assert [row[0] for row in outcome.tables[0].rows] == [TEACHER, "one", "apart"]
+
+
+@pytest.mark.parametrize(("count", "layers"), [(1, (0,)), (2, (0, 5)), (3, (0, 2, 5)), (6, (0, 1, 2, 3, 4, 5))])
+def test_layers_are_spread_from_the_first_to_the_last(count, layers):
+    assert spread_layers(count, 6) == layers
+
+
+def test_an_attribute_is_swapped_where_the_query_names_it():
+    documents = {"a": {"title": "red shoe", "color": "red"}, "b": {"title": "blue shoe", "color": "blue"}}
+    lists = [TrainingList("red shoe", ("a", "b"), (3.0, 0.0)), TrainingList("shoe", ("a",), (3.0,))]
+    longer, made = with_swaps(lists, documents)
+    assert made == {"swapped 0 0": {"title": "blue shoe", "color": "blue"}}
+    assert longer[0].grades == (3.0, 0.0, 0.0)
+    assert longer[1] == lists[1]
+
+
+def test_fusion_gives_both_sides_the_same_weight():
+    assert fused([[0.0, 2.0]], [[30.0, 10.0]]) == [[0.0, 0.0]]
+
+
+def test_scores_are_judged_list_by_list():
+    test = HeldOut("shop", Path(), (TrainingList("red shoe", ("a", "b"), (0.0, 3.0)),))
+    assert test.ndcg([[0.0, 1.0]]) == {"0000 red shoe": 1.0}
+    assert 0.6 < test.random_order()["0000 red shoe"] < 1
+
+
+def test_seeds_are_averaged_query_by_query():
+    assert over_seeds([{"a": 0.0, "b": 1.0}, {"a": 1.0, "b": 1.0}]) == {"a": 0.5, "b": 1.0}
+
+
+def test_the_baseline_is_not_compared_with_itself():
+    found = {BASELINE: {"shop": {"a": 0.5, "b": 0.7}}, "other": {"shop": {"a": 0.6, "b": 0.8}}}
+    rows = comparison_table("x", found, BASELINE).rows
+    assert (rows[0][2], rows[1][2]) == ("", "+0.100 (+0.100 to +0.100), p 0.500")
+
+
+@pytest.mark.parametrize("name", [name for name in command.commands if name != "publish"])
+def test_the_documentation_has_a_place_for_each_experiment(name):
+    assert replaced(PAGE.read_text(), name, "a table\n", "experiment").count("a table\n") == 1
+
+
+def test_swapped_copies_are_documents_of_the_set(lab):
+    source = Path(lab.training_sets()[0].path)
+    _, made = with_swaps(read_lists(source), read_documents(source))
+    assert all(name.startswith("swapped ") for name in made)
