@@ -47,7 +47,8 @@ class _Answer(msgspec.Struct, frozen=True):
     model: str
 
 
-def _patient_session() -> requests.Session:
+def patient_session() -> requests.Session:
+    """A session that comes again where the sidecar is starting or has more to do than it wants."""
     session = requests.Session()
     session.mount("http://", HTTPAdapter(max_retries=_PATIENCE))
     session.mount("https://", HTTPAdapter(max_retries=_PATIENCE))
@@ -59,7 +60,7 @@ class SidecarEmbedder:
     """The sidecar at a URL; raises ServiceFailed where it does not give vectors."""
 
     url: str
-    session: requests.Session = field(default_factory=_patient_session, repr=False, compare=False)
+    session: requests.Session = field(default_factory=patient_session, repr=False, compare=False)
 
     def model(self) -> str:
         """The key of the model that embeds now."""

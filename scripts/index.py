@@ -7,11 +7,12 @@ from pathlib import Path
 
 import click
 
-from cluster.catalogue import FieldNames, count_rows
+from cluster.catalogue import FieldNames, count_rows, read_catalogue
 from cluster.connection import connected
 from cluster.embedding import SidecarEmbedder
 from cluster.errors import EXIT_ROWS_LEFT_OUT
 from cluster.indexing import Job, Outcome, index_catalogue
+from cluster.states import Filled, SidecarStates
 from cluster.workspace import CHECKOUT
 from scripts.output import index_option, json_option, notes, print_json, progress_bar, url_option
 
@@ -33,6 +34,7 @@ def _renamed(_context: click.Context, _parameter: click.Parameter, values: tuple
 @click.option("--field", "renamed", multiple=True, callback=_renamed, metavar="TARGET=SOURCE", help="Index SOURCE as TARGET; repeatable.")
 @click.option("--id-field", help="The field that holds the id; default: `_id` or `id`.")
 @click.option("--sidecar", default="http://127.0.0.1:8080", show_default=True, help="Where the vectors come from.")
+@click.option("--states", metavar="PROFILE", help="Then have this decomposed profile read the documents ahead of searches (`instant`).")
 @click.option("--no-vectors", is_flag=True, help="Index without vectors: no sidecar, no k-NN plugin, no knn queries.")
 @click.option("--remove-old", is_flag=True, help="Delete the index that was live before; without it a roll-back is one alias away.")
 @click.option("--rebuild", is_flag=True, help="Build anew although the live index already holds this file.")
@@ -46,6 +48,7 @@ def command(
     renamed: dict[str, str],
     id_field: str | None,
     sidecar: str,
+    states: str | None,
     no_vectors: bool,
     remove_old: bool,
     rebuild: bool,
@@ -63,9 +66,15 @@ def command(
     job = Job(file, index, mapping_file(mapping), FieldNames(renamed, id_field), embedder, remove_old, rebuild)
     with connected(url) as client, progress_bar(f"indexing {file.name}", count_rows(file)) as advance:
         outcome = index_catalogue(client, job, advance)
-    _show(outcome, index, without_vectors=no_vectors, as_json=as_json)
+    filled = None if states is None else _fill(job, SidecarStates(sidecar, states))
+    _show(outcome, index, filled, without_vectors=no_vectors, as_json=as_json)
     if outcome.left_out:
         sys.exit(EXIT_ROWS_LEFT_OUT)
+
+
+def _fill(job: Job, states: SidecarStates) -> Filled:
+    with progress_bar(f"reading {job.file.name} for {states.profile}", count_rows(job.file)) as advance:
+        return states.fill(read_catalogue(job.file, job.names), advance)
 
 
 def mapping_file(name: str) -> Path:
@@ -78,14 +87,16 @@ def mapping_file(name: str) -> Path:
     return path
 
 
-def _show(outcome: Outcome, alias: str, *, without_vectors: bool, as_json: bool) -> None:
+def _show(outcome: Outcome, alias: str, filled: Filled | None, *, without_vectors: bool, as_json: bool) -> None:
     for row in outcome.bad[:_MOST_SHOWN]:
         notes.print(f"left out: {row}", markup=False)
     if outcome.left_out > _MOST_SHOWN:
         notes.print(f"... and {outcome.left_out - _MOST_SHOWN} more")
     if as_json:
-        print_json(outcome)
+        print_json({"index": outcome, "states": filled} if filled else outcome)
         return
+    if filled:
+        click.echo(f"states of documents: {filled.computed} computed, {filled.known} known before")
     if outcome.unchanged:
         click.echo(f"{alias} -> {outcome.index}: holds this file already, nothing to do")
         return
