@@ -19,7 +19,7 @@ from sidecar.factory import make_engine
 from sidecar.metrics import Metrics
 from tests.sidecar.tiny import write_model
 
-ROWS = [
+ROWS: list[Document | BadRow] = [
     Document("1", {"title": "red shoe"}, 1),
     BadRow(Path("shop.jsonl"), 2, "not a JSON object"),
     Document("2", {"title": "phone case"}, 3),
