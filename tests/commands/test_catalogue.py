@@ -112,6 +112,12 @@ def test_several_sources_of_one_target_are_joined_in_their_order() -> None:
     }
 
 
+def test_sources_in_another_order_are_other_rules() -> None:
+    one, other = FieldNames({"a": "description", "b": "description"}), FieldNames({"b": "description", "a": "description"})
+
+    assert one.rules() == FieldNames({"a": "description", "b": "description"}).rules() != other.rules()
+
+
 def test_chosen_names_go_before_recognised_ones(tmp_path: Path) -> None:
     path = written(tmp_path / "a.jsonl", '{"sku": "p1", "name": "short", "long_name": "long"}\n')
 
