@@ -46,11 +46,10 @@ def test_the_index_is_what_is_measured(measured: Any, sample_index: str) -> None
     assert f"index {sample_index}, " in measured["source"]
 
 
-def test_every_first_pass_and_the_model_have_a_line(measured: Any) -> None:
-    figures = {system["name"]: system["means"]["NDCG@10"] for system in measured["full"]["systems"]}
+def test_every_first_pass_and_the_model_have_a_line_and_better_chance(measured: Any) -> None:
+    figures = {system["name"]: system["means"]["ndcg@10"] for system in measured["full"]["systems"]}
 
-    assert {"BM25", "kNN", "RRF", "fast"} <= {name.split(" ")[0] for name in figures}
-    assert all(0 < figure <= 1 for figure in figures.values())
+    assert all(figures["random"] < figures[name] <= 1 for name in ("bm25", "knn", "rrf", "fast"))
 
 
 def test_the_report_and_every_run_are_written(result: Result, folder: Path) -> None:
