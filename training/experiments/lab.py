@@ -180,7 +180,7 @@ def bars(title: str, values: Mapping[str, Mapping[str, float]]) -> Draw:
         lowest = min(min(by_set.values()) for by_set in values.values())
         axes.set_xticks([number + 0.4 - width / 2 for number in range(len(sets))], sets)
         axes.set(ylabel="NDCG@10", title=title, ylim=(max(0.0, lowest - 0.1), None))
-        axes.legend(fontsize=8)
+        figure.legend(fontsize=8, loc="outside right upper")
 
     return onto
 

@@ -25,7 +25,6 @@ from training.experiments.sets import HeldOut
 from training.experiments.tables import comparison_table, over_seeds
 from training.export.directory import ModelInfo, export
 from training.run_file import DataSpec, LossSpec, ModelKind, ModelSpec, RunFile
-from training.training_set import read_lists
 
 _INFO = ModelInfo("experiment", "0", "A student of an experiment.", "", ())
 TEACHER = "teacher"
@@ -57,12 +56,7 @@ def size(lab: Lab, teacher: Path, *, students: Sequence[Student] = STUDENTS, win
     """Distil, export and measure each student, the teacher's own export beside them."""
     tests = lab.held_out()
     total = int(AutoConfig.from_pretrained(teacher / "model").num_hidden_layers)
-    sets = _scored(lab, teacher)
-    plan = [(TEACHER, _teacher_cell(teacher, tests, windows))]
-    for student in students:
-        if student.layers <= total:
-            runs = [_run(lab, student, teacher, sets, total, seed) for seed in lab.seeds]
-            plan += [(student.name, _student_cell(student, run, tests, windows)) for run in runs]
+    plan = _plan(lab, teacher, total, students, tests, windows)
     measured: dict[str, list[ServedFigures]] = {}
     figures = finish([cell for _, cell in plan], ServedFigures, lab.folder / "cells", lab.progress)
     for (name, _), each in zip(plan, figures, strict=True):
@@ -73,12 +67,25 @@ def size(lab: Lab, teacher: Path, *, students: Sequence[Student] = STUDENTS, win
     }
     notes = (
         f"Every student starts from layers of the teacher (the run `{teacher.name}`, {total} layers; the dot product from MiniLM) and "
-        "learns its scores of the judged training lists for the same number of steps. All are int8, scored by the sidecar's engine; the "
-        "decomposed one and the dot product have their documents' states and vectors at hand.",
+        "learns its scores of the judged training lists (one: the judgments alone) for the same number of steps. All are int8, scored by "
+        "the sidecar's engine; the decomposed one and the dot product have their documents' states and vectors at hand.",
     )
     quality = comparison_table("Students", found, TEACHER, notes=notes)
     means = {name: fmean(fmean(values.values()) for values in by_set.values()) for name, by_set in found.items()}
     return Outcome((quality, _costs(measured, means)), _draw(measured, means), measured, {"teacher": teacher.name})
+
+
+def _plan(
+    lab: Lab, teacher: Path, total: int, students: Sequence[Student], tests: Sequence[HeldOut], windows: int
+) -> list[tuple[str, Cell[ServedFigures]]]:
+    """The rows' cells: the teacher's, and one a student and seed."""
+    sets = _scored(lab, teacher)
+    plan = [(TEACHER, _teacher_cell(teacher, tests, windows))]
+    for student in students:
+        if student.layers <= total:
+            runs = [_run(lab, student, teacher, sets, total, seed) for seed in lab.seeds]
+            plan += [(student.name, _student_cell(student, run, tests, windows)) for run in runs]
+    return plan
 
 
 def spread_layers(count: int, total: int) -> tuple[int, ...]:
@@ -91,8 +98,10 @@ def _scored(lab: Lab, teacher: Path) -> tuple[DataSpec, ...]:
     written = []
     for spec in lab.training_sets():
         source = Path(spec.path)
-        target = source.with_name(f"{source.name}-by-{teacher.name}")
-        if not (target / "lists.jsonl.gz").is_file() or len(read_lists(target)) != len(read_lists(source)):
+        # A teacher that was trained anew is another one, and so are its students.
+        trained_at = int((teacher / "model" / "model.safetensors").stat().st_mtime)
+        target = source.with_name(f"{source.name}-by-{teacher.name}-{trained_at}")
+        if not (target / "lists.jsonl.gz").is_file():
             with quiet():
                 write_scored(source, target, {teacher: 1.0}, own_weight=0.0)
         written.append(DataSpec(str(target)))
