@@ -77,9 +77,7 @@ def command(
     )
     for kind, gain in fitted.kinds.items():
         left = ": turned off, these queries keep the first pass's order" if kind in fitted.fusion.off else ""
-        click.echo(
-            f"  {kind}: {gain.difference:+.4f} over first pass ({gain.low:+.4f} to {gain.high:+.4f}, {gain.queries} queries){left}"
-        )
+        click.echo(f"  {kind}: {gain.difference:+.4f} over first pass ({gain.low:+.4f} to {gain.high:+.4f}, {gain.queries} queries){left}")
     if not helps:
         click.echo(f"not written: fusing gains less than {min_gain:g}; the manifest stays as it was")
     elif written:
