@@ -93,9 +93,10 @@ def grammar(*, count: int, seed: int, out: Path) -> None:
 @click.argument("source", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("--teacher", "teachers", multiple=True, required=True, metavar="RUN=WEIGHT", help="A trained run's folder and its weight.")
 @click.option("--own-weight", default=0.6, show_default=True, help="Weight of the teacher logits that the set already has.")
+@click.option("--limit", default=None, type=click.IntRange(min=1), help="Only the first so many lists; all by default.")
 @click.option("--workers", default=0, show_default=True, help="Processes that prepare batches.")
 @click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="The new training set's folder.")
-def score(*, source: Path, teachers: tuple[str, ...], own_weight: float, workers: int, out: Path) -> None:
+def score(*, source: Path, teachers: tuple[str, ...], own_weight: float, limit: int | None, workers: int, out: Path) -> None:
     """Write a training set again with the logits of trained networks as teachers.
 
     \b
@@ -106,8 +107,8 @@ def score(*, source: Path, teachers: tuple[str, ...], own_weight: float, workers
 
     try:
         runs = {Path(name): weight for name, weight in _weights(teachers).items()}
-        with progress_bar("score", len(read_lists(source)) * len(runs)) as advance:
-            count = write_scored(source, out, runs, own_weight=own_weight, workers=workers, advance=advance)
+        with progress_bar("score", len(read_lists(source)[:limit]) * len(runs)) as advance:
+            count = write_scored(source, out, runs, own_weight=own_weight, limit=limit, workers=workers, advance=advance)
     except (ValueError, FileNotFoundError) as error:
         raise click.ClickException(str(error)) from error
     click.echo(f"{count} lists are in {out}")

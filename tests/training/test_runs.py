@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 from safetensors.torch import load_file
 
 from tests.training.tiny import TEMPLATE, make_base, make_set
+from training.distil.sets import write_scored
 from training.run_file import DataSpec, LossSpec, ModelSpec, NoiseSpec, RunFile, TrainSpec, parse_overrides, read_run_file, write_run_file
 from training.runs import train, verdict
+from training.training_set import read_lists
 
 # A tiny run writes its checkpoints within one second, which transformers takes for a broken clock.
 pytestmark = pytest.mark.filterwarnings("ignore:mtime may not be reliable")
@@ -69,6 +73,18 @@ def test_every_kind_of_network_trains_and_leaves_its_report(run, tmp_path, base,
         "report.json",
         "run.yaml",
     ]
+
+
+def test_a_trained_run_labels_the_first_lists_of_a_set_and_tells_of_each(run, tmp_path):
+    train(run, tmp_path / "teacher", report_to="none")
+    source, done = Path(run.train_sets[0].path), []
+
+    write_scored(source, tmp_path / "scored", {tmp_path / "teacher": 1.0}, own_weight=0.0, limit=5, advance=done.append)
+
+    before, after = read_lists(source)[:5], read_lists(tmp_path / "scored")
+    assert [(item.query, item.doc_ids, item.grades) for item in after] == [(item.query, item.doc_ids, item.grades) for item in before]
+    assert all(len(item.teacher) == len(item.doc_ids) and item.teacher != old.teacher for item, old in zip(after, before, strict=True))
+    assert sum(done) == 5
 
 
 def test_a_run_without_lists_is_refused(run, tmp_path):

@@ -72,23 +72,32 @@ def write_grammar(out: Path, *, count: int, seed: int, advance: Advance) -> int:
 
 
 def write_scored(
-    source: Path, out: Path, runs: Mapping[Path, float], *, own_weight: float, workers: int = 0, advance: Advance = lambda _: None
+    source: Path,
+    out: Path,
+    runs: Mapping[Path, float],
+    *,
+    own_weight: float,
+    limit: int | None = None,
+    workers: int = 0,
+    advance: Advance = lambda _: None,
 ) -> int:
-    """Write a training set again with the mixed logits of trained runs; each run reads texts by its own template."""
-    lists, documents = read_lists(source), read_documents(source)
-    scored: list[tuple[Sequence[Logits], float]] = []
-    for folder, weight in runs.items():
-        scored.append((_scores(folder, lists, documents, workers), weight))
-        advance(len(lists))
+    """Write a training set, or its first `limit` lists, again with the mixed logits of trained runs.
+
+    Each run reads texts by its own template; `advance` is told of lists scored.
+    """
+    lists = read_lists(source)[:limit]
+    wanted = {doc_id for item in lists for doc_id in item.doc_ids}
+    documents = {doc_id: fields for doc_id, fields in read_documents(source).items() if doc_id in wanted}
+    scored = [(_scores(folder, lists, documents, workers, advance), weight) for folder, weight in runs.items()]
     write_documents(out, documents)
     write_lists(out, with_teachers(lists, scored, own_weight=own_weight))
     return len(lists)
 
 
-def _scores(folder: Path, lists: Sequence[TrainingList], documents: Catalogue, workers: int) -> list[Logits]:
+def _scores(folder: Path, lists: Sequence[TrainingList], documents: Catalogue, workers: int, advance: Advance) -> list[Logits]:
     run = read_run_file(folder / "run.yaml")
     encoder = build_encoder(run)
     store = TokenStore(encoder)
     store.add(documents)
     network = load_network(run.model, folder / "model")
-    return score_lists(network, ListDataset(lists, store), build_collate(run.model, encoder), workers=workers)
+    return score_lists(network, ListDataset(lists, store), build_collate(run.model, encoder), workers=workers, advance=advance)

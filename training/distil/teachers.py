@@ -6,7 +6,7 @@ networks trained on one target share its scale.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import torch
@@ -22,8 +22,16 @@ Logits = tuple[float, ...]
 
 
 @torch.inference_mode()
-def score_lists(network: nn.Module, dataset: ListDataset, collate: Collate, *, max_hits: int = 2048, workers: int = 0) -> list[Logits]:
-    """The network's logits for every hit of every list, in the data set's order."""
+def score_lists(
+    network: nn.Module,
+    dataset: ListDataset,
+    collate: Collate,
+    *,
+    max_hits: int = 512,
+    workers: int = 0,
+    advance: Callable[[int], None] = lambda _: None,
+) -> list[Logits]:
+    """The network's logits for every hit of every list, in the data set's order; `advance` is told of lists scored."""
     device = inference_device()
     network.to(device).eval()
     sampler = BudgetSampler(dataset, max_hits=max_hits, shuffle=False)
@@ -36,6 +44,7 @@ def score_lists(network: nn.Module, dataset: ListDataset, collate: Collate, *, m
             logits = list_logits(network, on_device).float().cpu()
         for index, row in zip(indices, logits, strict=True):
             scored[index] = tuple(row[: len(dataset.lists[index].doc_ids)].tolist())
+        advance(len(indices))
     return [scored[index] for index in range(len(dataset))]
 
 
