@@ -101,8 +101,17 @@ class Settings(BaseSettings):
     state_cache_mb: float = Field(
         default=64, ge=0, description="MiB of document states kept in memory (decomposed models). Too large: resident memory."
     )
-    store: Path | None = Field(default=None, description="Directory of the document store (decomposed models); none: memory only.")
-    store_mb: float = Field(default=4096, ge=1, description="MiB of the document store on disk. Too large: the disk fills.")
+    document_vector_cache_mb: float = Field(
+        default=64,
+        ge=0,
+        description="MiB of document vectors kept in memory, about 1 KiB each, for fusions with similarity. Too large: resident memory.",
+    )
+    store: Path | None = Field(
+        default=None, description="Directory of the document store (states of decomposed models, vectors of documents); none: memory only."
+    )
+    store_mb: float = Field(
+        default=4096, ge=1, description="MiB on disk of the store's states, and as many of its vectors. Too large: the disk fills."
+    )
     store_read_only: bool = Field(default=False, description="Share a store that another process fills.")
 
     @model_validator(mode="after")

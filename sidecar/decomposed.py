@@ -23,7 +23,9 @@ from sidecar.errors import ScoringFailed, Unprocessable
 from sidecar.ranker import Pair, pairs, some_tokens, tokenized, warm_up_batches
 from sidecar.scorer import Logits, finite
 from sidecar.states import DocumentStates
-from sidecar.store import DocumentStore, Item
+from sidecar.store import DocumentStore
+
+Item = tuple[bytes, DocumentStates]
 
 _WARM_UP_QUERY = 6
 # The query's own layers run once a batch: larger batches than a cross-encoder's share them among more documents.
@@ -86,7 +88,7 @@ class DecomposedRanker:
         *,
         tokens: Cache[DocumentTokens],
         states: Cache[DocumentStates],
-        store: DocumentStore | None,
+        store: DocumentStore[DocumentStates] | None,
     ) -> None:
         self._key = key
         self._key_digest = blake2b(key.encode(), digest_size=16).digest()

@@ -30,7 +30,10 @@ class Embedder:
         if query:
             return [self._encoder.single(np.concatenate([self._query, self._encoder.encode_query(str(text))])) for text in texts]
         template = self._encoder.template
-        composed = [template.compose_text(text) if isinstance(text, str) else template.compose(text) for text in texts]
+        return self.tokens_of([template.compose_text(text) if isinstance(text, str) else template.compose(text) for text in texts])
+
+    def tokens_of(self, composed: Sequence[tuple[str, ...]]) -> list[Tokens]:
+        """Token ids of passages already composed by the template."""
         return [self._encoder.single(np.concatenate([self._passage, ids])) for ids in self._encoder.encode_composed(composed)]
 
     def embed(self, texts: Sequence[Tokens]) -> Vectors:

@@ -10,22 +10,22 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 
-from sidecar.batcher import Batcher, Work
+from sidecar.batcher import Batcher
 from sidecar.cache import Cache
 from sidecar.candidates import Candidate, Document, Recognizer
+from sidecar.embeddings import Embedding, Embeddings, QueryVector
 from sidecar.encoding import DocumentTokens, Fields, TextTemplate, Tokens
 from sidecar.errors import NotReady, Unprocessable
 from sidecar.metrics import Metrics
 from sidecar.profiles import Profile, Profiles
 from sidecar.ranker import Pair
-from sidecar.ranking import Ranking, RankRequest, first_pass_ranking, gated, model_ranking
+from sidecar.ranking import Ranking, RankRequest, first_pass_ranking, gated, model_ranking, wants_similarities
 from sidecar.states import DocumentStates
 from sidecar.store import DocumentStore
 
-Vector = list[float]
 # An entry's 32-byte key twice and a tuple of three floats.
 _PAIR_BYTES = 250
 
@@ -37,17 +37,8 @@ class Caches:
     scores: Cache[Pair]
     digests: Cache[bytes]
     documents: Cache[DocumentTokens]
-    vectors: Cache[Vector]
+    vectors: Cache[QueryVector]
     states: Cache[DocumentStates]
-
-
-@dataclass(frozen=True, slots=True)
-class Embedding:
-    """Vectors aligned with the texts."""
-
-    vectors: list[Vector]
-    model: str
-    dimension: int
 
 
 class Engine:
@@ -59,18 +50,19 @@ class Engine:
         profiles: Profiles,
         batcher: Batcher,
         caches: Caches,
+        recognizer: Recognizer,
         metrics: Metrics,
         default_profile: str,
-        embedder: str,
-        store: DocumentStore | None = None,
+        embeddings: Embeddings,
+        store: DocumentStore[DocumentStates] | None = None,
     ) -> None:
         self._profiles = profiles
         self._batcher = batcher
         self._caches = caches
-        self._recognizer = Recognizer(caches.digests)
+        self._recognizer = recognizer
         self._metrics = metrics
         self.default_profile = default_profile
-        self._embedder = embedder
+        self.embeddings = embeddings
         self._store = store
         self._draining = False
 
@@ -90,7 +82,9 @@ class Engine:
         """End the threads; what is in flight has the grace to end."""
         self._draining = True
         self._profiles.stop()
+        self.embeddings.stop()
         self._batcher.close(grace_s)
+        self.embeddings.close()
         if self._store is not None:
             self._store.close()
 
@@ -124,6 +118,7 @@ class Engine:
         if gated(profile.manifest.fusion, request):
             self._metrics.hits.labels(profile.name, "gate").inc(len(request.documents))
             return first_pass_ranking(profile.manifest, profile.model, request)
+        request = self._with_similarities(profile, request)
         candidates = self._candidates(profile, request.documents)
         pairs, cached = self._pairs(profile, query, candidates, request.deadline)
         self._metrics.hits.labels(profile.name, "cache").inc(sum(cached))
@@ -137,17 +132,17 @@ class Engine:
         return chosen.ranker.fill(self._candidates(chosen, documents), deadline)
 
     def embed(self, texts: Sequence[Fields | str], *, query: bool, profile: str | None, deadline: float) -> Embedding:
-        """One vector a text; queries' are cached."""
-        chosen = self._profile_of_embedder(profile)
-        keys = [_digest(f"{chosen.model}\0{text}".encode()) for text in texts]
-        known = self._caches.vectors.get_many(keys) if query else [None] * len(texts)
-        unknown = [position for position, vector in enumerate(known) if vector is None]
-        fresh = self._embed(chosen, [texts[position] for position in unknown], query=query, deadline=deadline)
-        if query:
-            self._caches.vectors.put_many((keys[position], vector) for position, vector in zip(unknown, fresh, strict=True))
-        remaining = iter(fresh)
-        vectors = [next(remaining) if vector is None else vector for vector in known]
-        return Embedding(vectors, chosen.model, chosen.manifest.hidden_size)
+        """One vector a text; queries' are cached, documents' are remembered for their similarity to later queries."""
+        return self.embeddings.embed(texts, query=query, profile=profile, deadline=deadline)
+
+    def _with_similarities(self, profile: Profile, request: RankRequest) -> RankRequest:
+        """The request with the similarities that the sidecar knows itself, where the fusion weighs them and the request brings none."""
+        if not wants_similarities(profile.manifest.fusion, request):
+            return request
+        started = time.perf_counter()
+        known = self.embeddings.similarities(request.query, request.documents, deadline=request.deadline)
+        self._metrics.stage.labels("similarity").observe(time.perf_counter() - started)
+        return replace(request, dense=known)
 
     def _candidates(self, profile: Profile, documents: Sequence[Document]) -> list[Candidate]:
         return self._recognizer.candidates(profile.encoder.template, profile.encoding, documents)
@@ -168,19 +163,6 @@ class Engine:
         self._caches.scores.put_many(fresh.items())
         return [pair or fresh[key] for key, pair in zip(keys, found, strict=True)], cached
 
-    def _embed(self, profile: Profile, texts: Sequence[Fields | str], *, query: bool, deadline: float) -> list[Vector]:
-        embedder = profile.embedder
-        assert embedder is not None
-        tokens = embedder.tokens(texts, query=query)
-        work = Work(
-            model=profile.model,
-            items=tokens,
-            lengths=[len(ids) for ids in tokens],
-            run=lambda batch: embedder.embed(batch).tolist(),
-            deadline=deadline,
-        )
-        return self._batcher.run(work)
-
     def _profile(self, name: str) -> Profile:
         if not self._profiles.loaded.is_set():
             raise NotReady("the models are being loaded")
@@ -188,19 +170,6 @@ class Engine:
         if profile.ranker is None:
             raise Unprocessable(f"profile {name!r} is an embedder: it cannot rank")
         return profile
-
-    def _profile_of_embedder(self, name: str | None) -> Profile:
-        if not self._profiles.loaded.is_set():
-            raise NotReady("the models are being loaded")
-        if name or self._embedder:
-            profile = self._profiles.get(name or self._embedder)
-            if profile.embedder is None:
-                raise Unprocessable(f"profile {profile.name!r} is a ranker: it cannot embed")
-            return profile
-        for profile in self._profiles.all():
-            if profile.embedder is not None:
-                return profile
-        raise NotReady("no embedder is loaded")
 
 
 def pair_bytes(_: Pair) -> int:

@@ -9,19 +9,22 @@ from pathlib import Path
 from sidecar.backends import LoadGraph, graph_loader
 from sidecar.batcher import Batcher
 from sidecar.cache import Cache
+from sidecar.candidates import Recognizer
 from sidecar.config import MIB, Settings
 from sidecar.decomposed import DecomposedModel, DecomposedRanker
 from sidecar.embedder import Embedder
+from sidecar.embeddings import Embeddings, QueryVector
 from sidecar.encoding import DocumentTokens
-from sidecar.engine import Caches, Engine, Vector, pair_bytes
+from sidecar.engine import Caches, Engine, pair_bytes
 from sidecar.errors import InvalidModel
 from sidecar.fusion import check_fusion
 from sidecar.metrics import Metrics
 from sidecar.profiles import Profile, Profiles, open_directory
 from sidecar.ranker import CrossEncoderRanker, Ranker
 from sidecar.scorer import CrossEncoder
-from sidecar.states import DocumentStates
-from sidecar.store import DocumentStore
+from sidecar.states import STATES, DocumentStates
+from sidecar.store import Codec, DocumentStore, Value
+from sidecar.vectors import VECTORS, DocumentVector, DocumentVectors
 
 
 def make_engine(settings: Settings, metrics: Metrics) -> Engine:
@@ -41,30 +44,44 @@ def make_engine(settings: Settings, metrics: Metrics) -> Engine:
         states=Cache(int(settings.state_cache_mb * MIB), _states_bytes, metrics.watch("states")),
     )
     graphs = graph_loader(settings.backend, settings.device, settings.threads())
-    store = open_store(settings, metrics)
+    store = open_store(settings, "states", STATES, metrics)
     load = partial(load_profile, graphs=graphs, batcher=batcher, caches=caches, store=store)
     metrics.worker_generation.set(int(os.environ.get("RERANK_WORKER_GENERATION", "1")))
+    profiles = Profiles(settings.models, load, interval_s=settings.reload_interval_s, metrics=metrics)
+    recognizer = Recognizer(caches.digests)
     return Engine(
-        profiles=Profiles(settings.models, load, interval_s=settings.reload_interval_s, metrics=metrics),
+        profiles=profiles,
         batcher=batcher,
         caches=caches,
+        recognizer=recognizer,
         metrics=metrics,
         default_profile=settings.default_profile,
-        embedder=settings.embedder,
+        embeddings=make_embeddings(settings, metrics, profiles, batcher, recognizer, caches),
         store=store,
     )
 
 
-def open_store(settings: Settings, metrics: Metrics) -> DocumentStore | None:
-    """The document store of the settings, where there is one."""
+def make_embeddings(
+    settings: Settings, metrics: Metrics, profiles: Profiles, batcher: Batcher, recognizer: Recognizer, caches: Caches
+) -> Embeddings:
+    """The embedder's side of the engine."""
+    remembered = Cache(int(settings.document_vector_cache_mb * MIB), _document_vector_bytes, metrics.watch("document_vectors"))
+    documents = DocumentVectors(remembered, open_store(settings, "vectors", VECTORS, metrics))
+    return Embeddings(profiles, batcher, recognizer, queries=caches.vectors, documents=documents, profile=settings.embedder)
+
+
+def open_store(settings: Settings, name: str, codec: Codec[Value], metrics: Metrics) -> DocumentStore[Value] | None:
+    """One of the document stores of the settings, where there is one; a read-only one that nobody has written yet is none."""
     if settings.store is None:
         return None
-    max_bytes = int(settings.store_mb * MIB)
-    return DocumentStore(settings.store, max_bytes=max_bytes, read_only=settings.store_read_only, metrics=metrics)
+    folder = settings.store / name
+    if settings.store_read_only and not folder.is_dir():
+        return None
+    return DocumentStore(folder, codec, max_bytes=int(settings.store_mb * MIB), read_only=settings.store_read_only, metrics=metrics)
 
 
 def load_profile(
-    name: str, directory: Path, *, graphs: LoadGraph, batcher: Batcher, caches: Caches, store: DocumentStore | None
+    name: str, directory: Path, *, graphs: LoadGraph, batcher: Batcher, caches: Caches, store: DocumentStore[DocumentStates] | None
 ) -> Profile:
     """A checked and warm profile; raises InvalidModel."""
     manifest, encoder, encoding = open_directory(directory)
@@ -92,10 +109,15 @@ def _states_bytes(states: DocumentStates) -> int:
     return states.nbytes + 600
 
 
+def _document_vector_bytes(vector: DocumentVector) -> int:
+    # The array's object takes about 150 bytes.
+    return int(vector.nbytes) + 150
+
+
 def _document_bytes(document: DocumentTokens) -> int:
     # The array's object and the dataclass around it take about 200 bytes.
     return int(document.ids.nbytes) + 200
 
 
-def _vector_bytes(vector: Vector) -> int:
+def _vector_bytes(vector: QueryVector) -> int:
     return 32 * len(vector)

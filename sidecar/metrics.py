@@ -37,7 +37,7 @@ class Metrics:
         self.cache_hits = Counter("rerank_cache_hits", "Look-ups answered by a cache", ("cache",), registry=registry)
         self.cache_misses = Counter("rerank_cache_misses", "Look-ups that a cache could not answer", ("cache",), registry=registry)
         self.cache_bytes = self._gauge("rerank_cache_bytes", "Bytes held by a cache", ("cache",))
-        self.store_bytes = self._gauge("rerank_store_bytes", "Bytes of records in the document store")
+        self.store_bytes = self._gauge("rerank_store_bytes", "Bytes of records in a document store", ("store",))
         self.store_damaged = Counter("rerank_store_damaged", "Records whose checksum was wrong: computed anew", registry=registry)
         self.loaded = self._gauge("rerank_model_loaded", "1 for the model that serves a profile", ("profile", "model"))
         self.reloads = Counter("rerank_model_loads", "Model directories loaded, by outcome", ("outcome",), registry=registry)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sidecar.candidates import Document
-from sidecar.fusion import CROSS_ENCODER, FIRST_PASS, Column, Features, features, fuse
+from sidecar.fusion import CROSS_ENCODER, DENSE, FIRST_PASS, Column, Features, features, fuse
 from sidecar.manifest import Fusion, Manifest, Transform
 from sidecar.query_kinds import kinds_of_query
 from sidecar.ranker import Pair
@@ -21,7 +21,8 @@ from sidecar.ranker import Pair
 class RankRequest:
     """A query with its candidates: fields by role, or one plain text; the first pass's scores where known.
 
-    `gate=False` has the model score kinds of queries too that its manifest leaves to the first pass: for those who measure it.
+    `own=False` scores what is given and nothing else, for those who measure the model: kinds of queries too that its manifest leaves to
+    the first pass, and no similarities but the request's.
     """
 
     query: str
@@ -30,7 +31,7 @@ class RankRequest:
     dense: Sequence[float | None]
     profile: str | None
     deadline: float
-    gate: bool = True
+    own: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,12 @@ class Ranking:
 
 def gated(fusion: Fusion | None, request: RankRequest) -> bool:
     """Whether this request's order is left to the first pass."""
-    return request.gate and fusion is not None and turned_off(fusion, request.query, request.first_pass)
+    return request.own and fusion is not None and turned_off(fusion, request.query, request.first_pass)
+
+
+def wants_similarities(fusion: Fusion | None, request: RankRequest) -> bool:
+    """Whether the fusion weighs similarities that the request does not bring and the sidecar may know."""
+    return request.own and fusion is not None and bool(fusion.weights.get(DENSE)) and all(value is None for value in request.dense)
 
 
 def turned_off(fusion: Fusion, query: str, first_pass: Sequence[float | None]) -> bool:

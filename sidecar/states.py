@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sidecar.encoding import DocumentTokens
+from sidecar.store import Codec
 
 # Checksum; tokens, title's tokens, states (tokens and [SEP]), width.
 _HEADER = struct.Struct("<IHHHH")
@@ -56,3 +57,6 @@ def unpack(record: bytes) -> DocumentStates | None:
     scales = np.frombuffer(record, np.float32, length, scales_at)
     states = np.frombuffer(record, np.int8, length * width, states_at).reshape(length, width)
     return DocumentStates(DocumentTokens(ids, title), states, scales)
+
+
+STATES = Codec(pack, unpack)

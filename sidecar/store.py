@@ -1,4 +1,4 @@
-"""The document store: states of documents on disk (LMDB), memory-mapped, shared by the processes of a machine.
+"""The document store: what models keep of documents (states, vectors) on disk (LMDB), memory-mapped, shared by a machine's processes.
 
 Keys are digests of model and text, so a record never goes stale; it is only dropped for room, the least used first. Invariants: a
 commit is whole or absent after a crash (LMDB's own promise); a record damaged on disk is reported as unknown, never returned; the
@@ -11,13 +11,14 @@ import struct
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Generic, TypeVar
 
 import lmdb
 import structlog
 
 from sidecar.metrics import Metrics
-from sidecar.states import DocumentStates, pack, unpack
 
 _PAGE = 4096
 # A use is remembered to the hour: finer would write the index of uses with every look-up.
@@ -29,17 +30,34 @@ _TOTAL = b"bytes"
 # Uses remembered in memory before they are written: a service that only reads writes them too.
 _MAX_TOUCHED = 10_000
 
-Item = tuple[bytes, DocumentStates]
+Value = TypeVar("Value")
 
 _log = structlog.get_logger()
 
 
-class DocumentStore:
+@dataclass(frozen=True, slots=True)
+class Codec(Generic[Value]):
+    """How values become records and back; `unpack` answers None for a damaged record."""
+
+    pack: Callable[[Value], bytes]
+    unpack: Callable[[bytes], Value | None]
+
+
+class DocumentStore(Generic[Value]):
     """Opened once a process, after the fork. Reads from any thread; writes take LMDB's own lock, across processes."""
 
     def __init__(
-        self, directory: Path, *, max_bytes: int, read_only: bool, metrics: Metrics, clock: Callable[[], float] = time.time
+        self,
+        directory: Path,
+        codec: Codec[Value],
+        *,
+        max_bytes: int,
+        read_only: bool,
+        metrics: Metrics,
+        clock: Callable[[], float] = time.time,
     ) -> None:
+        self._codec = codec
+        self._name = directory.name
         self.read_only = read_only
         self._max_bytes = max_bytes
         self._metrics = metrics
@@ -63,43 +81,43 @@ class DocumentStore:
         )
         self._writer = None if read_only else _Writer(self.put_many)
 
-    def get_many(self, keys: Sequence[bytes]) -> list[DocumentStates | None]:
-        """The states of each key, None where unknown or damaged."""
+    def get_many(self, keys: Sequence[bytes]) -> list[Value | None]:
+        """The value of each key, None where unknown or damaged."""
         with self._environment.begin() as transaction:
             records = [transaction.get(key, db=self._records) for key in keys]
-        found = [None if record is None else unpack(bytes(record)) for record in records]
-        damaged = sum(record is not None and states is None for record, states in zip(records, found, strict=True))
+        found = [None if record is None else self._codec.unpack(bytes(record)) for record in records]
+        damaged = sum(record is not None and value is None for record, value in zip(records, found, strict=True))
         if damaged:
             self._metrics.store_damaged.inc(damaged)
             _log.warning("damaged records in the document store", count=damaged)
         if not self.read_only:
-            self._touch([key for key, states in zip(keys, found, strict=True) if states is not None])
+            self._touch([key for key, value in zip(keys, found, strict=True) if value is not None])
         return found
 
-    def put_many(self, items: Iterable[Item]) -> None:
-        """Keep states, in one commit; the least used leave where there is no room."""
+    def put_many(self, items: Iterable[tuple[bytes, Value]]) -> None:
+        """Keep values, in one commit; the least used leave where there is no room."""
         with self._lock:
             touched, self._touched = self._touched, set()
         with self._environment.begin(write=True) as transaction:
             total = self._total(transaction)
-            for key, states in items:
-                total += self._put(transaction, key, pack(states))
+            for key, value in items:
+                total += self._put(transaction, key, self._codec.pack(value))
             hour = struct.pack(">Q", int(self._clock() // _USE_S))
             for key in touched:
                 self._use(transaction, key, hour)
             while total > self._max_bytes:
                 total -= self._evict(transaction)
             transaction.put(_TOTAL, str(total).encode(), db=self._facts)
-        self._metrics.store_bytes.set(total)
+        self._metrics.store_bytes.labels(self._name).set(total)
 
-    def put_soon(self, items: Sequence[Item]) -> None:
-        """Keep states without waiting for the disk; a store that is only read keeps nothing."""
+    def put_soon(self, items: Sequence[tuple[bytes, Value]]) -> None:
+        """Keep values without waiting for the disk; a store that is only read keeps nothing."""
         if self._writer is not None:
             self._writer.put(items)
 
     def known(self, keys: Sequence[bytes]) -> list[bool]:
         """Whether there is a whole record of each key."""
-        return [states is not None for states in self.get_many(keys)]
+        return [value is not None for value in self.get_many(keys)]
 
     def __len__(self) -> int:
         with self._environment.begin() as transaction:
@@ -157,7 +175,7 @@ def _pages(record: bytes) -> int:
     return -(-(len(record) + 64) // _PAGE) * _PAGE
 
 
-class _Writer:
+class _Writer(Generic[Value]):
     """Writes in the background what was computed at first sight, so that no request waits for the disk.
 
     What does not fit the queue is left out: it is computed again when it is next seen.
@@ -166,16 +184,16 @@ class _Writer:
     _MAX_WAITING = 4096
     _COMMIT = 512
 
-    def __init__(self, write: Callable[[list[Item]], None]) -> None:
+    def __init__(self, write: Callable[[list[tuple[bytes, Value]]], None]) -> None:
         self._write = write
-        self._waiting: list[Item] = []
+        self._waiting: list[tuple[bytes, Value]] = []
         self._changed = threading.Condition()
         self._asked = False
         self._closing = False
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
         self._thread.start()
 
-    def put(self, items: Sequence[Item]) -> None:
+    def put(self, items: Sequence[tuple[bytes, Value]]) -> None:
         with self._changed:
             self._waiting.extend(items[: self._MAX_WAITING - len(self._waiting)])
             self._asked = True
@@ -198,6 +216,6 @@ class _Writer:
                 self._write(batch)
             except lmdb.Error:
                 # A full or failing disk must not end the thread: the service computes what it cannot keep.
-                _log.exception("states not written")
+                _log.exception("records not written")
             if last:
                 return

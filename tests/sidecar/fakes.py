@@ -10,6 +10,8 @@ import numpy as np
 
 from sidecar.batcher import Batcher, Clock, Work
 from sidecar.cache import Cache
+from sidecar.candidates import Recognizer
+from sidecar.embeddings import Embeddings
 from sidecar.encoding import DocumentTokens, Tokens
 from sidecar.engine import Caches, Engine, pair_bytes
 from sidecar.manifest import Fusion, Manifest, Transform
@@ -17,6 +19,7 @@ from sidecar.metrics import Metrics
 from sidecar.profiles import Profile, Profiles
 from sidecar.ranker import CrossEncoderRanker
 from sidecar.scorer import Logits
+from sidecar.vectors import DocumentVectors
 from tests.sidecar.tiny import encoder, template
 
 FOREVER = 1e8
@@ -87,4 +90,15 @@ def make_engine(scorer: FakeScorer, *, fusion: Fusion | None = None, transform: 
     profiles.add(load("fast", Path("/nowhere")))
     profiles.loaded.set()
     caches = Caches(Cache(score_bytes, pair_bytes), Cache(10**6, len), documents, Cache(10**6, len), Cache(10**6, len))
-    return Engine(profiles=profiles, batcher=batcher, caches=caches, metrics=metrics, default_profile="fast", embedder="")
+    recognizer = Recognizer(caches.digests)
+    remembered = DocumentVectors(Cache(10**6, len), None)
+    embeddings = Embeddings(profiles, batcher, recognizer, queries=caches.vectors, documents=remembered, profile="")
+    return Engine(
+        profiles=profiles,
+        batcher=batcher,
+        caches=caches,
+        recognizer=recognizer,
+        metrics=metrics,
+        default_profile="fast",
+        embeddings=embeddings,
+    )

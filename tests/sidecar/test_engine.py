@@ -92,7 +92,7 @@ def test_a_kind_of_query_that_the_manifest_turns_off_keeps_the_first_pass_and_co
 def test_a_turned_off_kind_is_scored_where_a_hit_has_no_first_pass_score_or_the_asker_measures():
     engine = make_engine(FakeScorer(), fusion=Fusion({"cross_encoder": 1.0}, off=("negated",)))
     asked_for = asked(title("shoe"), title("phone"), query="shoe without laces", first_pass=[1.0, None])
-    measured = replace(asked_for, first_pass=[1.0, 3.0], gate=False)
+    measured = replace(asked_for, first_pass=[1.0, 3.0], own=False)
     assert engine.rank(asked_for).scores == engine.rank(measured).scores == [8.0, 10.0]
 
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from sidecar.encoding import DocumentTokens
 from sidecar.metrics import Metrics
-from sidecar.states import DocumentStates, pack, unpack
+from sidecar.states import STATES, DocumentStates, pack, unpack
 from sidecar.store import DocumentStore
 from tests.sidecar.fakes import FakeClock
 
@@ -41,7 +41,7 @@ def open_store(tmp_path):
 
     def begin(*, pages: int = 1000, read_only: bool = False, clock=None):
         clock = clock or FakeClock()
-        store = DocumentStore(tmp_path / "store", max_bytes=pages * 4096, read_only=read_only, metrics=Metrics(), clock=clock)
+        store = DocumentStore(tmp_path / "store", STATES, max_bytes=pages * 4096, read_only=read_only, metrics=Metrics(), clock=clock)
         opened.append(store)
         return store
 
@@ -75,7 +75,7 @@ def test_states_are_found_by_their_keys(open_store):
 
 
 def test_what_is_put_for_soon_is_there_after_the_close(open_store, tmp_path):
-    store = DocumentStore(tmp_path / "store", max_bytes=10**7, read_only=False, metrics=Metrics())
+    store = DocumentStore(tmp_path / "store", STATES, max_bytes=10**7, read_only=False, metrics=Metrics())
     store.put_soon([(key(1), some_states(1))])
     store.close()
     assert same(open_store().get_many([key(1)])[0], some_states(1))
@@ -83,7 +83,7 @@ def test_what_is_put_for_soon_is_there_after_the_close(open_store, tmp_path):
 
 def test_uses_are_kept_for_the_next_start(open_store, tmp_path):
     clock = FakeClock()
-    store = DocumentStore(tmp_path / "store", max_bytes=2 * 4096, read_only=False, metrics=Metrics(), clock=clock)
+    store = DocumentStore(tmp_path / "store", STATES, max_bytes=2 * 4096, read_only=False, metrics=Metrics(), clock=clock)
     store.put_many([(key(1), some_states(1)), (key(2), some_states(2))])
     clock.now += 7200
     store.get_many([key(1)])
@@ -94,7 +94,7 @@ def test_uses_are_kept_for_the_next_start(open_store, tmp_path):
 
 
 def test_a_record_damaged_on_disk_is_unknown_counted_and_written_anew(open_store, tmp_path):
-    store = DocumentStore(tmp_path / "store", max_bytes=10**7, read_only=False, metrics=Metrics())
+    store = DocumentStore(tmp_path / "store", STATES, max_bytes=10**7, read_only=False, metrics=Metrics())
     store.put_many([(key(1), some_states(1, length=600))])
     store.close()
     damage(tmp_path / "store" / "data.mdb", pack(some_states(1, length=600)))
@@ -153,7 +153,7 @@ def read_elsewhere(directory: str) -> bytes:
 
 
 def test_a_store_that_is_only_read_keeps_nothing(open_store, tmp_path):
-    DocumentStore(tmp_path / "store", max_bytes=10**6, read_only=False, metrics=Metrics()).close()
+    DocumentStore(tmp_path / "store", STATES, max_bytes=10**6, read_only=False, metrics=Metrics()).close()
     store = open_store(read_only=True)
     store.put_soon([(key(1), some_states(1))])
     assert store.known([key(1)]) == [False]
@@ -174,7 +174,7 @@ def test_a_writer_killed_in_the_middle_leaves_whole_records_only(open_store, tmp
 
 
 def write_for_ever(directory: str) -> None:
-    store = DocumentStore(Path(directory), max_bytes=10**8, read_only=False, metrics=Metrics())
+    store = DocumentStore(Path(directory), STATES, max_bytes=10**8, read_only=False, metrics=Metrics())
     for number in range(100_000):
         store.put_many([(key(number), some_states(number))])
         if number == 20:

@@ -14,8 +14,8 @@ from types import TracebackType
 from typing import Self
 
 from sidecar.config import Settings
+from sidecar.embeddings import QueryVector
 from sidecar.encoding import Fields
-from sidecar.engine import Vector
 from sidecar.errors import InvalidModel
 from sidecar.factory import make_engine
 from sidecar.fusion import CROSS_ENCODER, TEXT_OVERLAP, TITLE_OVERLAP
@@ -89,7 +89,7 @@ class Served:
                 dense=unknown if dense is None else list(dense),
                 profile=model,
                 deadline=time.monotonic() + _DEADLINE_S,
-                gate=False,
+                own=False,
             )
         )
         return Scored(_pairs(ranking), tuple(ranking.raw), (time.perf_counter() - started) * 1000)
@@ -98,15 +98,15 @@ class Served:
         """The embedder's key: with `documents` and `query`, the shape of `cluster.embedding.Embedder`."""
         return self.manifests[EMBEDDER].key
 
-    def documents(self, bodies: Sequence[Fields]) -> list[Vector]:
+    def documents(self, bodies: Sequence[Fields]) -> list[QueryVector]:
         """One unit vector a document."""
         return self._embed(bodies, query=False)
 
-    def query(self, text: str) -> Vector:
+    def query(self, text: str) -> QueryVector:
         """The unit vector of a query."""
         return self._embed([text], query=True)[0]
 
-    def _embed(self, texts: Sequence[Fields | str], *, query: bool) -> list[Vector]:
+    def _embed(self, texts: Sequence[Fields | str], *, query: bool) -> list[QueryVector]:
         return self._engine.embed(texts, query=query, profile=EMBEDDER, deadline=time.monotonic() + _DEADLINE_S).vectors
 
     def close(self) -> None:

@@ -1,0 +1,70 @@
+"""Documents seen without a vector, embedded when nothing more urgent waits: the next window that holds them knows their similarity.
+
+Invariant: a request never waits for this; what does not fit, or fails, is left out and met again with the document.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+
+import structlog
+
+from sidecar.candidates import Candidate
+from sidecar.errors import RerankError
+
+_MOST_WAITING = 2048
+# Few at a time: a request that comes meanwhile waits for one small batch at most.
+_AT_ONCE = 4
+
+_log = structlog.get_logger()
+
+
+class Backlog:
+    """One thread that hands waiting documents to `embed`, a few at a time."""
+
+    def __init__(self, embed: Callable[[Sequence[Candidate]], None]) -> None:
+        self._embed = embed
+        self._waiting: OrderedDict[bytes, Candidate] = OrderedDict()
+        self._changed = threading.Condition()
+        self._closing = False
+        self._busy = False
+        self._thread = threading.Thread(target=self._run, name="embed-backlog", daemon=True)
+        self._thread.start()
+
+    def add(self, candidates: Sequence[Candidate]) -> None:
+        """Have documents embedded some time; those already waiting stay where they are."""
+        with self._changed:
+            for candidate in candidates[: _MOST_WAITING - len(self._waiting)]:
+                self._waiting.setdefault(candidate.digest, candidate)
+            self._changed.notify_all()
+
+    def wait(self, timeout_s: float) -> bool:
+        """Whether all that was added has been dealt with, waiting for it."""
+        with self._changed:
+            return self._changed.wait_for(lambda: not self._waiting and not self._busy, timeout_s)
+
+    def close(self) -> None:
+        """End the thread; what waits is forgotten."""
+        with self._changed:
+            self._closing = True
+            self._changed.notify_all()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while batch := self._take():
+            try:
+                self._embed(batch)
+            except RerankError as error:
+                _log.debug("documents not embedded", count=len(batch), reason=error.code)
+
+    def _take(self) -> list[Candidate]:
+        with self._changed:
+            self._busy = False
+            self._changed.notify_all()
+            self._changed.wait_for(lambda: self._waiting or self._closing)
+            if self._closing:
+                return []
+            self._busy = True
+            return [self._waiting.popitem(last=False)[1] for _ in range(min(_AT_ONCE, len(self._waiting)))]

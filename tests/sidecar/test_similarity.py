@@ -1,0 +1,108 @@
+"""Similarity by vectors that the sidecar remembers: known after embedding, neutral before, never another text's."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sidecar.config import Settings
+from sidecar.engine import Engine
+from sidecar.factory import make_engine
+from sidecar.manifest import Fusion
+from sidecar.metrics import Metrics
+from sidecar.ranking import RankRequest
+from sidecar.vectors import pack, similarities, unpack
+from tests.sidecar.tiny import write_model
+
+SHOE, PHONE = {"title": "red shoe"}, {"title": "phone case"}
+Start = Callable[..., Engine]
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    """Starts engines on a ranker whose fusion weighs similarity alone, and an embedder."""
+    write_model(tmp_path / "models" / "fast", fusion=Fusion({"dense": 1.0}))
+    write_model(tmp_path / "models" / "embedder", kind="embedder")
+    started: list[Engine] = []
+
+    def started_engine(**settings: object) -> Engine:
+        engine = make_engine(Settings(models=tmp_path / "models", reload_interval_s=0, **settings), Metrics())
+        engine.refresh()
+        started.append(engine)
+        return engine
+
+    yield started_engine
+    for engine in started:
+        engine.stop(grace_s=1.0)
+
+
+def later() -> float:
+    return time.monotonic() + 10
+
+
+def scores(engine: Engine, *documents: dict[str, str], dense: list[float | None] | None = None, own: bool = True) -> list[float]:
+    unknown = [None] * len(documents)
+    return engine.rank(RankRequest("red shoe", documents, unknown, dense or unknown, None, later(), own)).scores
+
+
+def embed(engine: Engine, *documents: dict[str, str]) -> None:
+    engine.embed(documents, query=False, profile=None, deadline=later())
+
+
+def test_a_document_that_was_embedded_is_ranked_by_its_similarity(start: Start) -> None:
+    engine = start()
+    embed(engine, SHOE, PHONE)
+    assert scores(engine, PHONE, SHOE) == pytest.approx([-1.0, 1.0])
+
+
+def test_a_document_met_without_a_vector_is_neutral_and_embedded_for_the_next_window(start: Start) -> None:
+    engine = start()
+    assert scores(engine, PHONE, SHOE) == [0.0, 0.0]
+    assert engine.embeddings.backlog.wait(10)
+    assert scores(engine, PHONE, SHOE) == pytest.approx([-1.0, 1.0])
+
+
+def test_a_changed_document_does_not_meet_its_old_vector(start: Start) -> None:
+    engine = start()
+    embed(engine, SHOE, PHONE)
+    assert scores(engine, {"title": "green shoe"}, SHOE) == [0.0, 0.0]
+
+
+def test_a_request_that_brings_similarities_is_taken_at_its_word(start: Start) -> None:
+    engine = start()
+    embed(engine, SHOE, PHONE)
+    assert scores(engine, PHONE, SHOE, dense=[0.9, 0.1]) == pytest.approx([1.0, -1.0])
+
+
+def test_who_measures_a_model_gets_no_similarity_but_the_requests(start: Start) -> None:
+    engine = start()
+    embed(engine, SHOE, PHONE)
+    assert scores(engine, PHONE, SHOE, own=False) == [0.0, 0.0]
+
+
+def test_vectors_outlive_a_restart_in_the_store(start: Start, tmp_path: Path) -> None:
+    first = start(store=tmp_path / "store")
+    embed(first, SHOE, PHONE)
+    first.stop(grace_s=1.0)
+    assert scores(start(store=tmp_path / "store"), PHONE, SHOE) == pytest.approx([-1.0, 1.0])
+
+
+def test_a_store_that_nobody_has_written_can_be_opened_read_only(start: Start, tmp_path: Path) -> None:
+    assert scores(start(store=tmp_path / "store", store_read_only=True), PHONE, SHOE) == [0.0, 0.0]
+
+
+def test_a_record_is_read_back_as_written_or_not_at_all() -> None:
+    vector = np.array([0.6, -0.8], dtype=np.float16)
+    record = pack(vector)
+    damaged = record[:-1] + bytes([record[-1] ^ 1])
+    assert unpack(record).tolist() == vector.tolist()
+    assert [unpack(damaged), unpack(b""), unpack(record[:4])] == [None, None, None]
+
+
+def test_the_similarity_of_an_unknown_vector_is_unknown() -> None:
+    known = np.array([0.6, 0.8], dtype=np.float16)
+    assert similarities([1.0, 0.0], [None, known]) == [None, pytest.approx(0.6, abs=1e-3)]
