@@ -62,7 +62,7 @@ for name in best fast instant; do
   $rerank export "runs/$name" --info "recipes/$name.info.yaml" --gate "$SETS/grammar-validation" --out "sidecar/models/$name"
 done
 for name in best fast instant; do
-  $rerank fuse --model "sidecar/models/$name" --data "$DATA/esci" --split train --data "$DATA/msrd" --split validation --limit-queries 100 \
-    --first-pass bm25 --first-pass rrf --no-similarity --offline
+  $rerank fuse --model "sidecar/models/$name" --data "$DATA/msrd" --split validation --data samples --split all --limit-queries 80 \
+    --first-pass bm25 --first-pass rrf --offline --min-gain 0
 done
 $rerank export recipes/embedder.yaml --info recipes/embedder.info.yaml --out sidecar/models/embedder
