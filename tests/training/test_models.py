@@ -63,7 +63,8 @@ def test_a_saved_decomposed_model_scores_as_before(base, tmp_path):
     again = load_decomposed(tmp_path).eval()
     query, documents, index = torch.tensor([[2, 8, 3]]), torch.tensor([[12, 13, 3], [10, 11, 3]]), torch.tensor([0, 0])
     inputs = (query, torch.ones_like(query), documents, torch.ones_like(documents), index)
-    assert torch.equal(network(*inputs), again(*inputs))
+    # Not bit by bit: where tensors lie in memory changes the order of sums.
+    assert torch.allclose(network(*inputs), again(*inputs), atol=1e-5)
 
 
 def test_a_split_that_leaves_no_upper_layer_is_refused(base):

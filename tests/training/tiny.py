@@ -28,7 +28,7 @@ def make_base(directory: Path, *, layers: int = 3, seed: int = 7) -> Path:
     tokenizer.pre_tokenizer = BertPreTokenizer()
     torch.manual_seed(seed)
     config = BertConfig(
-        vocab_size=len(vocabulary),
+        vocab_size=128,
         hidden_size=32,
         num_hidden_layers=layers,
         num_attention_heads=4,
@@ -53,7 +53,7 @@ def make_other_base(directory: Path, kind: str, *, types: int = 1, seed: int = 7
     shape = {"hidden_size": 32, "num_attention_heads": 4, "num_hidden_layers": 2, "initializer_range": 0.3, "num_labels": 1}
     inner = {"hidden_dim": 64} if kind == "distilbert" else {"intermediate_size": 64, "type_vocab_size": types}
     padding = names.index("<pad>" if kind == "roberta" else "[PAD]")
-    config = AutoConfig.for_model(kind, vocab_size=len(vocabulary), pad_token_id=padding, **shape, **inner)
+    config = AutoConfig.for_model(kind, vocab_size=128, pad_token_id=padding, **shape, **inner)
     AutoModelForSequenceClassification.from_config(config).save_pretrained(directory)
     tokenizer.save(str(directory / "tokenizer.json"))
     return directory
