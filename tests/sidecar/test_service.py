@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -15,6 +16,7 @@ import cohere
 import httpx
 import pytest
 
+from sidecar.worker import drop_handshakes
 from tests.sidecar.conftest import ROOT, running
 from tests.sidecar.tiny import write_model
 
@@ -144,3 +146,15 @@ def call_until_refused(url: str, outcomes: Counter[object], *, keep_alive: bool)
             except httpx.TransportError as error:
                 outcomes[repr(error)] += 1
                 return
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the filter is Linux's")
+def test_a_stopping_listener_takes_those_who_have_connected_and_no_others():
+    with socket.create_server(("127.0.0.1", 0)) as listener, socket.create_connection(listener.getsockname(), timeout=5) as early:
+        drop_handshakes(listener)
+        with pytest.raises(TimeoutError):
+            socket.create_connection(listener.getsockname(), timeout=0.3)
+        accepted, _ = listener.accept()
+        with accepted:
+            early.sendall(b"still heard")
+            assert accepted.recv(64) == b"still heard"
