@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from scripts.evaluation import Chosen, evaluation_options
 from scripts.output import json_option, print_json, progress_bar
 from sidecar.log import configure_logging
+
+if TYPE_CHECKING:
+    from training.fusion import Fitted
 
 
 @click.command()
@@ -68,6 +72,10 @@ def command(
     if as_json:
         print_json({"fitted": fitted, "helps": helps, "written": written})
         return
+    _show(fitted, model, helps=helps, written=written, min_gain=min_gain)
+
+
+def _show(fitted: Fitted, model: Path, *, helps: bool, written: bool, min_gain: float) -> None:
     found = fitted.comparison
     click.echo(", ".join(f"{name} {weight:g}" for name, weight in fitted.fusion.weights.items()) + f" (penalty {fitted.penalty:g})")
     click.echo(
