@@ -112,16 +112,14 @@ final class ReRanking implements SidecarCall.Listener {
     @Override
     public void answered(HitsAnswer answer) {
         if (finished.compareAndSet(false, true)) {
-            finish(() -> reRankedInTime(answer));
-            node.stats().latency.record(tookNanos());
+            finish(() -> timed(reRankedInTime(answer)));
         }
     }
 
     @Override
     public void failed(Failure failure) {
         if (finished.compareAndSet(false, true)) {
-            finish(() -> firstPass(failure));
-            node.stats().latency.record(tookNanos());
+            finish(() -> timed(firstPass(failure)));
         }
     }
 
@@ -130,6 +128,12 @@ final class ReRanking implements SidecarCall.Listener {
             node.stats().skipped(reason);
             finish(() -> page.firstPass(tookMs(), annotation(false, reason.code(), null)));
         }
+    }
+
+    /** Counted before the client hears: who reads the statistics after an answer finds it there. */
+    private SearchResponse timed(SearchResponse made) {
+        node.stats().latency.record(tookNanos());
+        return made;
     }
 
     private SearchResponse reRankedInTime(HitsAnswer answer) throws IOException {
