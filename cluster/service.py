@@ -81,8 +81,8 @@ class Service:
     def _start(self) -> None:
         if is_taken(self.port):
             raise ServiceFailed(f"port {self.port} is taken by another process; choose another with --sidecar-port")
-        # Beside the log: what a decomposed profile read of documents outlives a restart.
-        store = {"RERANK_STORE": str(self.daemon.folder / "states")}
+        # Beside the log: what models keep of documents outlives a restart.
+        store = {"RERANK_STORE": str(self.daemon.folder / "store")}
         environment = {**store, **os.environ, **self.settings, "RERANK_BIND": f"{LOCALHOST}:{self.port}"}
         command = [sys.executable, "-m", "sidecar"]
         self.daemon.start(command, url=self.url, environment=environment, cwd=CHECKOUT, facts=self._facts())

@@ -6,6 +6,8 @@ import os
 from functools import partial
 from pathlib import Path
 
+import structlog
+
 from sidecar.backends import LoadGraph, graph_loader
 from sidecar.batcher import Batcher
 from sidecar.cache import Cache
@@ -25,6 +27,8 @@ from sidecar.scorer import CrossEncoder
 from sidecar.states import STATES, DocumentStates
 from sidecar.store import Codec, DocumentStore, Value
 from sidecar.vectors import VECTORS, DocumentVector, DocumentVectors
+
+_log = structlog.get_logger()
 
 
 def make_engine(settings: Settings, metrics: Metrics) -> Engine:
@@ -76,6 +80,7 @@ def open_store(settings: Settings, name: str, codec: Codec[Value], metrics: Metr
         return None
     folder = settings.store / name
     if settings.store_read_only and not folder.is_dir():
+        _log.warning("nothing is stored yet: restart once another process has filled the store", folder=str(folder))
         return None
     return DocumentStore(folder, codec, max_bytes=int(settings.store_mb * MIB), read_only=settings.store_read_only, metrics=metrics)
 
