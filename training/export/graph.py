@@ -112,12 +112,12 @@ class BertLayers:
         length = graph.node("Slice", graph.node("Shape", input_ids), graph.ints(1), graph.ints(2))
         return graph.node("Slice", graph.constant(f"positions_{offset}", table), graph.ints(0), length, graph.ints(0))
 
-    def key_mask(self, mask: str) -> str:
-        """[batch, 1, 1, tokens], 0 where a token is real and very low where it is padding."""
+    def key_mask(self, mask: str, *, axes: Sequence[int] = (1, 2)) -> str:
+        """[batch, 1, 1, tokens] with the default axes, 0 where a token is real and very low where it is padding."""
         graph = self.graph
         absent = graph.node("Sub", graph.constant("one", np.float32(1)), graph.node("Cast", mask, to=TensorProto.FLOAT))
         low = graph.node("Mul", absent, graph.constant("low", np.float32(-1e4)))
-        return graph.node("Unsqueeze", low, graph.ints(1, 2))
+        return graph.node("Unsqueeze", low, graph.ints(*axes))
 
     def layer(self, index: int, x: str, mask: str) -> str:
         """Full self-attention: [batch, tokens, hidden] -> the same."""
@@ -128,31 +128,12 @@ class BertLayers:
         joined = graph.linear(x, f"{name}.qkv", weight, bias)
         first = graph.node("Split", joined, outputs=3, axis=-1, num_outputs=3)
         query, key, value = (first[:-1] + str(part) for part in range(3))
-        return self._finish(index, self._attend(query, key, value, mask), x)
-
-    def first_token_layer(self, index: int, x: str, mask: str) -> str:
-        """The layer's output at the first token alone, [batch, 1, hidden]: exact, since no other token is read after it."""
-        first = self.graph.node("Slice", x, self.graph.ints(0), self.graph.ints(1), self.graph.ints(1))
-        key, value = self.keys_values(index, x)
-        return self._finish(index, self._attend(self.query(index, first), key, value, mask), first)
+        return self.finish(index, self._attend(query, key, value, mask), x)
 
     def query(self, index: int, x: str) -> str:
         """The layer's query projection of x."""
         name = f"encoder.layer.{index}.attention.self.query"
         return self.graph.linear(x, name, self.weights[f"{name}.weight"], self.weights[f"{name}.bias"])
-
-    def keys_values(self, index: int, x: str) -> tuple[str, str]:
-        """The layer's key and value projections of x, by one product."""
-        name = f"encoder.layer.{index}.attention.self"
-        weight = np.concatenate([self.weights[f"{name}.{part}.weight"] for part in ("key", "value")])
-        bias = np.concatenate([self.weights[f"{name}.{part}.bias"] for part in ("key", "value")])
-        joined = self.graph.linear(x, f"{name}.kv", weight, bias)
-        first = self.graph.node("Split", joined, outputs=2, axis=-1, num_outputs=2)
-        return first, first[:-1] + "1"
-
-    def attend_layer(self, index: int, x: str, key: str, value: str, mask: str) -> str:
-        """A layer that updates x from given keys and values."""
-        return self._finish(index, self._attend(self.query(index, x), key, value, mask), x)
 
     def classify(self, first: str) -> str:
         """Pooler and classifier on the first token [batch, 1, hidden] -> logits [batch]."""
@@ -162,6 +143,14 @@ class BertLayers:
         column = graph.constant("classifier.weight", weights["classifier.weight"][0])
         scored = graph.node("ReduceSum", graph.node("Mul", pooled, column), graph.ints(1, 2), keepdims=0)
         return graph.node("Add", scored, graph.constant("classifier.bias", weights["classifier.bias"]))
+
+    def finish(self, index: int, mixed: str, x: str) -> str:
+        """What follows a layer's attention: its output projection, feed-forward, residuals and norms."""
+        graph, name = self.graph, f"encoder.layer.{index}"
+        attended = self._dense(mixed, f"{name}.attention.output.dense")
+        x = self.normalise(graph.node("Add", attended, x), f"{name}.attention.output.LayerNorm")
+        inner = graph.node("Gelu", self._dense(x, f"{name}.intermediate.dense"))
+        return self.normalise(graph.node("Add", self._dense(inner, f"{name}.output.dense"), x), f"{name}.output.LayerNorm")
 
     def normalise(self, x: str, name: str) -> str:
         """Layer normalisation over the last axis."""
@@ -191,14 +180,6 @@ class BertLayers:
         shares = graph.node("Softmax", graph.node("Add", products, mask), axis=-1)
         mixed = graph.node("Transpose", graph.node("MatMul", shares, self._heads(value, 0, 2, 1, 3)), perm=[0, 2, 1, 3])
         return graph.node("Reshape", mixed, graph.ints(0, -1, self.shape.hidden))
-
-    def _finish(self, index: int, mixed: str, x: str) -> str:
-        """Attention output, feed-forward, residuals and norms."""
-        graph, name = self.graph, f"encoder.layer.{index}"
-        attended = self._dense(mixed, f"{name}.attention.output.dense")
-        x = self.normalise(graph.node("Add", attended, x), f"{name}.attention.output.LayerNorm")
-        inner = graph.node("Gelu", self._dense(x, f"{name}.intermediate.dense"))
-        return self.normalise(graph.node("Add", self._dense(inner, f"{name}.output.dense"), x), f"{name}.output.LayerNorm")
 
     def _dense(self, x: str, name: str) -> str:
         return self.graph.linear(x, name, self.weights[f"{name}.weight"], self.weights[f"{name}.bias"])

@@ -15,6 +15,7 @@ import onnx
 from onnx import TensorProto
 from torch import nn
 
+from training.export.folded import FoldedAttention
 from training.export.graph import BertLayers, GraphBuilder, Shape, Weights, float32, int64, tensor
 from training.models.bi_encoder import BiEncoder
 from training.models.cross_encoder import CrossEncoder
@@ -49,7 +50,7 @@ def cross_encoder_graph(network: CrossEncoder, *, limit: int, int8_embeddings: b
     last = network.config.num_hidden_layers - 1
     for index in range(last):
         x = layers.layer(index, x, mask)
-    logits = layers.classify(layers.first_token_layer(last, x, mask))
+    logits = layers.classify(_first_token_layer(graph, layers, last, x, "attention_mask"))
     return _named(graph, logits, "cross_encoder", _inputs("attention_mask", "token_type_ids"), float32("logits", "batch"))
 
 
@@ -63,7 +64,7 @@ def bi_encoder_graph(network: BiEncoder, *, limit: int, int8_embeddings: bool) -
     for index in range(last):
         x = layers.layer(index, x, mask)
     if network.pooling == "cls":
-        pooled = graph.node("Squeeze", layers.first_token_layer(last, x, mask), graph.ints(1))
+        pooled = graph.node("Squeeze", _first_token_layer(graph, layers, last, x, "attention_mask"), graph.ints(1))
     else:
         real = graph.node("Unsqueeze", graph.node("Cast", "attention_mask", to=TensorProto.FLOAT), graph.ints(2))
         weighted = graph.node("Mul", layers.layer(last, x, mask), real)
@@ -117,23 +118,25 @@ def query_graph(network: DecomposedCrossEncoder, *, limit: int, int8_embeddings:
 
 def _meet(graph: GraphBuilder, layers: BertLayers, network: DecomposedCrossEncoder, query: str, documents: str) -> str:
     """The upper layers: the query's tokens attend to themselves and to the document's states; the last one for the first token."""
-    batch = graph.node("Slice", graph.node("Shape", "states"), graph.ints(0), graph.ints(1))
-    length = graph.node("Slice", graph.node("Shape", "input_ids"), graph.ints(1), graph.ints(2))
-    ones = graph.node("Expand", graph.constant("one_int", np.int64(1)), graph.node("Concat", batch, length, axis=0))
-    mask = layers.key_mask(graph.node("Concat", ones, "document_mask", axis=1))
-    spread = graph.node("Concat", batch, graph.ints(1, 1), axis=0)
     last = network.config.num_hidden_layers - 1
-    for index in range(network.lower_layers, last + 1):
-        first_meeting = index == network.lower_layers
-        own = layers.keys_values(index, query)
-        # Until the first meeting every document sees the same query states: projected once, then repeated.
-        keys = [graph.node("Expand", part, spread) for part in own] if first_meeting else list(own)
-        context = layers.keys_values(index, documents)
-        key, value = (graph.node("Concat", mine, theirs, axis=1) for mine, theirs in zip(keys, context, strict=True))
-        if index == last:
-            query = graph.node("Slice", query, graph.ints(0), graph.ints(1), graph.ints(1))
-        query = layers.attend_layer(index, query, key, value, mask)
-    return query
+    # From here on every document has a query of its own.
+    batch = graph.node("Slice", graph.node("Shape", "states"), graph.ints(0), graph.ints(1))
+    own = graph.node("Expand", query, graph.node("Concat", batch, graph.ints(1, 1), axis=0))
+    length = graph.node("Slice", graph.node("Shape", "input_ids"), graph.ints(1), graph.ints(2))
+    real = graph.node("Expand", graph.constant("one_int", np.int64(1)), graph.node("Concat", batch, length, axis=0))
+    mask = layers.key_mask(graph.node("Concat", real, "document_mask", axis=1), axes=(1,))
+    for index in range(network.lower_layers, last):
+        own = query = FoldedAttention(layers, index).update(query, graph.node("Concat", own, documents, axis=1), mask)
+    return FoldedAttention(layers, last).update(_first_token(graph, query), graph.node("Concat", own, documents, axis=1), mask)
+
+
+def _first_token(graph: GraphBuilder, x: str) -> str:
+    return graph.node("Slice", x, graph.ints(0), graph.ints(1), graph.ints(1))
+
+
+def _first_token_layer(graph: GraphBuilder, layers: BertLayers, index: int, x: str, attention_mask: str) -> str:
+    """The layer's output at the first token alone, [batch, 1, hidden]: exact, since no other token is read after it."""
+    return FoldedAttention(layers, index).update(_first_token(graph, x), x, layers.key_mask(attention_mask, axes=(1,)))
 
 
 def _project(graph: GraphBuilder, network: DecomposedCrossEncoder, name: str, x: str) -> str:
