@@ -27,9 +27,9 @@ class Network:
     inner: int
 
     def int8_operations(self, tokens: int, pairs: int) -> int:
-        """Multiplications and additions of its int8 products for pairs of so many tokens in all; the last layer reads on for
-        the first token of each pair alone."""
-        every_token = (self.layers - 1) * (4 * self.hidden**2 + 2 * self.hidden * self.inner) + 2 * self.hidden**2
+        """Multiplications and additions of its int8 products for pairs of so many tokens in all; the last layer has them for
+        the first token of each pair alone (training.export.folded)."""
+        every_token = (self.layers - 1) * (4 * self.hidden**2 + 2 * self.hidden * self.inner)
         first_token = 2 * self.hidden**2 + 2 * self.hidden * self.inner + self.hidden**2
         return 2 * (tokens * every_token + pairs * first_token)
 

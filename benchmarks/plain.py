@@ -79,10 +79,8 @@ def recovered_weights(graph: onnx.ModelProto) -> Weights:
 
 
 def attention_heads(graph: onnx.ModelProto) -> int:
-    """From the attention's scale, (hidden / heads) ** -0.5."""
-    found = {item.name: numpy_helper.to_array(item) for item in graph.graph.initializer}
-    scale = float(found["attention.scale"].reshape(()))
-    return round(int(found["embeddings.LayerNorm.bias"].size) * scale**2)
+    """From the last layer's folded key projection [heads, depth, hidden]."""
+    return int(next(item.dims[0] for item in graph.graph.initializer if item.name.endswith(".key.folded")))
 
 
 def write_checkpoint(weights: Weights, tokenizer: Path, folder: Path, *, layers: int, heads: int) -> None:
@@ -197,12 +195,27 @@ def _layers(found: Mapping[str, Any]) -> Weights:
             weights |= {f"{name}.weight": found[f"{name}.weight"], f"{name}.bias": found[f"{name}.bias"]}
             continue
         prefix, _, last = name.rpartition(".")
-        # Joined projections: one product for several of query, key and value.
-        parts = {"qkv": ("query", "key", "value"), "kv": ("key", "value")}.get(last, (last,))
+        if f"{name}.folded" in found:
+            weights |= _unfolded(found, prefix)
+            continue
+        # Joined projections: one product for query, key and value.
+        parts = {"qkv": ("query", "key", "value")}.get(last, (last,))
         pieces = zip(parts, np.split(_matrix(found, name), len(parts)), np.split(found[f"{name}.bias"], len(parts)), strict=True)
         for part, matrix, bias in pieces:
             weights |= {f"{prefix}.{part}.weight": matrix, f"{prefix}.{part}.bias": bias}
     return weights
+
+
+def _unfolded(found: Mapping[str, Any], layer: str) -> Weights:
+    """Key and value of the layer that never computes them (training.export.folded). Its keys' bias changes no score: zero does."""
+    keys, values = found[f"{layer}.key.folded"], found[f"{layer}.value.folded"]
+    _, depth, hidden = keys.shape
+    return {
+        f"{layer}.key.weight": keys.reshape(-1, hidden) * np.float32(depth**0.5),
+        f"{layer}.key.bias": np.zeros(hidden, dtype=np.float32),
+        f"{layer}.value.weight": values.transpose(0, 2, 1).reshape(-1, hidden),
+        f"{layer}.value.bias": found[f"{layer}.value.bias"],
+    }
 
 
 def _head(found: Mapping[str, Any]) -> Weights:

@@ -44,7 +44,7 @@ def test_weights_come_back_but_for_what_int8_costs(network: CrossEncoder, shippe
         assert np.abs(array - original).max() <= np.abs(original).max() / 127, name
 
 
-def test_heads_are_known_from_the_scale_of_the_attention(shipped: onnx.ModelProto) -> None:
+def test_heads_are_known_from_the_folded_keys(shipped: onnx.ModelProto) -> None:
     assert attention_heads(shipped) == 2
 
 
