@@ -14,6 +14,7 @@ import structlog
 from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException
 
+from sidecar.arrival import waited_ms
 from sidecar.clients import clients_blueprint
 from sidecar.config import Settings
 from sidecar.engine import Engine
@@ -24,6 +25,8 @@ from sidecar.openapi import openapi_document
 from sidecar.wire import RENDERERS, json_answer
 
 _OPEN = frozenset({"/live", "/ready", "/metrics", "/openapi.json"})
+# Asked by commands that wait: their deadlines are seconds.
+_PATIENT = frozenset({"/v1/embed", "/v1/documents", "/v1/models"})
 _MAX_ID = 128
 
 _log = structlog.get_logger()
@@ -73,8 +76,12 @@ def _add_edges(app: Flask, settings: Settings, metrics: Metrics) -> None:
         g.request_id = given[:_MAX_ID] if given.isprintable() and given else uuid.uuid4().hex
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=g.request_id)
-        if token is not None and request.path not in _OPEN:
+        if request.path in _OPEN:
+            return
+        if token is not None:
             _check_token(token)
+        if request.path not in _PATIENT:
+            _check_wait(settings.max_wait_ms, metrics)
 
     @app.after_request
     def end(response: Response) -> Response:
@@ -96,6 +103,14 @@ def _check_token(token: bytes) -> None:
     scheme, _, given = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not hmac.compare_digest(given.strip().encode(), token):
         raise Unauthorized("the bearer token is missing or wrong")
+
+
+def _check_wait(limit_ms: float, metrics: Metrics) -> None:
+    """Refuse, before its body is read, what waited too long for a thread: answering it late would make the next one late too."""
+    waited = waited_ms()
+    if waited > limit_ms:
+        metrics.refused.inc()
+        raise Overloaded(f"the request waited {waited:.0f} ms for a thread, above {limit_ms} ms", retry_after_s=1)
 
 
 def _on_error(error: Exception) -> Response:

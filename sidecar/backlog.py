@@ -15,8 +15,8 @@ from sidecar.candidates import Candidate
 from sidecar.errors import RerankError
 
 _MOST_WAITING = 2048
-# Few at a time: a request that comes meanwhile waits for one small batch at most.
-_AT_ONCE = 4
+# One at a time: a request that comes meanwhile finds all threads but one free, and that one soon.
+_AT_ONCE = 1
 
 _log = structlog.get_logger()
 

@@ -143,7 +143,12 @@ class Batcher:
             thread.join(timeout=grace_s)
 
     def _submit(self, work: Work[Any, Any]) -> _Job:
-        batches = cut_batches(work.lengths, max_tokens=self._max_batch_tokens, max_items=self._max_batch_items, threads=self.threads)
+        batches = cut_batches(
+            work.lengths,
+            max_tokens=work.max_tokens or self._max_batch_tokens,
+            max_items=work.max_items or self._max_batch_items,
+            threads=self.threads,
+        )
         with self._changed:
             costs_ms = [self._speeds.estimate_ms(work.model, padded_tokens(work.lengths, batch)) for batch in batches]
             self._admit(sum(costs_ms), work.deadline)

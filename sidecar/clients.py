@@ -6,12 +6,12 @@ logit), as these clients expect.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 from flask import Blueprint, Response, g, request
 
+from sidecar.arrival import arrival
 from sidecar.config import Settings
 from sidecar.encoding import Fields, TextTemplate
 from sidecar.engine import Engine
@@ -27,7 +27,7 @@ def clients_blueprint(settings: Settings, engine: Engine) -> Blueprint:
     routes = Blueprint("clients", __name__)
 
     def rank(query: str, documents: Sequence[Fields | str], profile: str | None, deadline_ms: float | None) -> Ranking:
-        started = time.monotonic()
+        started = arrival()
         check_count(len(documents), settings.max_hits)
         if not documents:
             raise Unprocessable("there is nothing to rank")

@@ -28,6 +28,12 @@ class Settings(BaseSettings):
     http_threads: int = Field(
         default=32, ge=1, le=512, description="Requests of one worker in flight. Too large: more switching between threads."
     )
+    max_wait_ms: int = Field(
+        default=100,
+        ge=1,
+        le=60_000,
+        description="Milliseconds that a ranking may wait for one of those threads before 429. Too large: overload makes all late.",
+    )
     keep_alive_s: int = Field(
         default=75, ge=1, le=3600, description="Seconds an idle connection stays open. Too large: idle clients hold connections."
     )

@@ -33,23 +33,40 @@ class Speeds:
 
 
 def cut_batches(lengths: Sequence[int], *, max_tokens: int, max_items: int, threads: int) -> list[list[int]]:
-    """Positions of `lengths` in batches, longest first: equal lengths meet, so little is padding, and the last batch is short.
+    """Positions of `lengths` in batches, longest first: equal lengths meet, so little is padding.
 
-    A batch holds at most `max_tokens` (padding included) and `max_items`, but always one item; work too small to fill the threads'
-    batches is cut finer, so that every thread has some.
+    A batch holds at most `max_tokens` (padding included) and `max_items`, but always one item. As many batches as full ones would make, or
+    a few more for each thread to have as many as the others, are filled evenly: else the last ones leave threads idle.
     """
     order = sorted(range(len(lengths)), key=lengths.__getitem__, reverse=True)
-    budget = min(max_tokens, -(-sum(lengths) // threads))
+    full = _filled(order, lengths, max_tokens, max_items)
+    even = _evenly(order, lengths, -(-len(full) // threads) * threads)
+    fits = all(len(batch) == 1 or (len(batch) <= max_items and padded_tokens(lengths, batch) <= max_tokens) for batch in even)
+    return even if fits else full
+
+
+def _filled(order: Sequence[int], lengths: Sequence[int], max_tokens: int, max_items: int) -> list[list[int]]:
     batches: list[list[int]] = []
     longest = 0
     for position in order:
         batch = batches[-1] if batches else None
-        if batch is None or len(batch) == max_items or (len(batch) + 1) * longest > budget:
+        if batch is None or len(batch) == max_items or (len(batch) + 1) * longest > max_tokens:
             batches.append([position])
             longest = lengths[position]
         else:
             batch.append(position)
     return batches
+
+
+def _evenly(order: Sequence[int], lengths: Sequence[int], count: int) -> list[list[int]]:
+    """At most `count` batches of about as many tokens each: an item goes where its middle falls."""
+    batches: list[list[int]] = [[] for _ in range(count)]
+    total = max(1, sum(lengths))
+    before = 0
+    for position in order:
+        batches[int((before + lengths[position] / 2) * count / total)].append(position)
+        before += lengths[position]
+    return [batch for batch in batches if batch]
 
 
 def padded_tokens(lengths: Sequence[int], batch: Sequence[int]) -> int:

@@ -6,6 +6,7 @@ import time
 
 from flask import Blueprint, Response, g, request
 
+from sidecar.arrival import arrival
 from sidecar.config import Settings
 from sidecar.engine import Engine
 from sidecar.errors import InvalidRequest, RequestTooLarge, Unprocessable
@@ -31,7 +32,7 @@ def hits_blueprint(settings: Settings, engine: Engine) -> Blueprint:
 
     @routes.post("/v1/hits")
     def hits() -> Response:
-        started = time.monotonic()
+        started = arrival()
         asked = parse(request.get_data(cache=False), HitsRequest)
         check_count(len(asked.hits), settings.max_hits)
         ranking = engine.rank(
@@ -49,7 +50,7 @@ def hits_blueprint(settings: Settings, engine: Engine) -> Blueprint:
 
     @routes.post("/v1/embed")
     def embed() -> Response:
-        started = time.monotonic()
+        started = arrival()
         asked = parse(request.get_data(cache=False), EmbedRequest)
         check_count(len(asked.texts), settings.max_texts)
         if asked.kind == "query" and not all(isinstance(text, str) for text in asked.texts):
@@ -61,7 +62,7 @@ def hits_blueprint(settings: Settings, engine: Engine) -> Blueprint:
 
     @routes.post("/v1/documents")
     def documents() -> Response:
-        started = time.monotonic()
+        started = arrival()
         asked = parse(request.get_data(cache=False), DocumentsRequest)
         check_count(len(asked.documents), settings.max_texts)
         until = deadline(started, asked.deadline_ms, settings.embed_deadline_ms, settings.max_deadline_ms)

@@ -21,6 +21,8 @@ from typing import Any
 from flask import Flask
 from gunicorn.workers.gthread import ThreadWorker
 
+from sidecar.arrival import note
+
 # An idle connection may be about to send: after the drain it gets this long.
 _LINGER_S = 0.5
 _STEP_S = 0.05
@@ -87,8 +89,19 @@ class DrainingWorker(ThreadWorker):  # type: ignore[misc] # gunicorn has no type
                 connection.timeout = min(connection.timeout, self._linger_until)
         super().murder_keepalived()
 
+    def enqueue_req(self, conn: Any) -> None:
+        """A connection joins those that wait for a thread."""
+        conn.queued = time.monotonic()
+        super().enqueue_req(conn)
+
+    def handle(self, conn: Any) -> Any:
+        """In the thread. A new connection's first bytes may be still to come: that wait is its client's, not ours."""
+        conn.waited_s = time.monotonic() - conn.queued
+        return super().handle(conn)
+
     def handle_request(self, req: Any, conn: Any) -> Any:
         """While draining, each answer closes its connection, so that the client's next request finds another instance."""
+        note(time.monotonic() - conn.waited_s)
         if self._drain_until is not None:
             req.force_close()
         return super().handle_request(req, conn)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 
 import numpy as np
 import pytest
 
 from sidecar.app import create_app
+from sidecar.arrival import note
 from sidecar.config import Settings
 from sidecar.manifest import Fusion
 from sidecar.metrics import Metrics
@@ -84,6 +86,33 @@ def test_a_deadline_that_scoring_misses_is_504(hanging):
     client, gate = hanging
     assert error_of(client.post("/v1/hits", json={**HITS, "deadline_ms": 20})) == (504, "deadline_exceeded")
     gate.set()
+
+
+@pytest.fixture
+def queued():
+    """Requests of this thread arrived 150 ms ago."""
+    note(time.monotonic() - 0.15)
+    yield
+    note(None)
+
+
+@pytest.mark.usefixtures("queued")
+def test_a_request_that_waited_too_long_for_a_thread_is_refused_unread():
+    answer = client_of(max_wait_ms=100).post("/v1/hits", data=b"never read")
+    assert error_of(answer) == (429, "overloaded")
+    assert answer.headers["Retry-After"] == "1"
+
+
+@pytest.mark.usefixtures("queued")
+def test_the_wait_for_a_thread_counts_against_the_deadline():
+    client = client_of(max_wait_ms=1000)
+    assert error_of(client.post("/v1/hits", json={**HITS, "deadline_ms": 140})) == (504, "deadline_exceeded")
+    assert client.post("/v1/hits", json=HITS).json["took_ms"] > 150
+
+
+@pytest.mark.usefixtures("queued")
+def test_what_operators_ask_is_answered_however_long_it_waited():
+    assert client_of(max_wait_ms=1).get("/live").status_code == 200
 
 
 @pytest.fixture

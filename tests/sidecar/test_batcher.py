@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 
@@ -135,6 +136,13 @@ def test_one_request_is_spread_over_all_idle_threads():
         return list(items)
 
     assert batcher.run(work([1, 2], meet)) == [1, 2]
+
+
+def test_work_that_wants_other_batches_than_the_settings_gets_them():
+    sizes = []
+    wanted = replace(work(range(12), lambda items: [sizes.append(len(items)) or item for item in items]), max_tokens=48, max_items=12)
+    make_batcher(tokens=8).run(wanted)
+    assert set(sizes) == {12}
 
 
 def test_overload_is_refused_at_the_door_with_the_time_to_wait(callers):

@@ -30,6 +30,12 @@ def test_work_too_small_for_full_batches_is_spread_over_the_threads():
     assert len(cut_batches([10, 10, 10, 10], max_tokens=256, max_items=8, threads=2)) == 2
 
 
+def test_every_thread_has_as_much_to_do():
+    # Filled one after another, two threads would have six and four of these.
+    batches = cut_batches([60] * 10, max_tokens=256, max_items=8, threads=2)
+    assert sorted(map(len, batches)) == [2, 2, 3, 3]
+
+
 def test_a_model_never_measured_costs_nothing():
     assert Speeds().estimate_ms("new", 1000) == 0
 

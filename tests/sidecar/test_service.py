@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 
 import cohere
 import httpx
@@ -50,6 +51,22 @@ def test_hits_are_scored_over_a_kept_alive_connection(service):
         first, second = client.post("/v1/hits", json=HITS), client.post("/v1/hits", json=HITS)
     assert first.json()["scores"] == second.json()["scores"]
     assert second.json()["cached"] == 3
+
+
+def test_a_request_that_finds_no_thread_is_refused_and_one_that_finds_one_is_not(tmp_path):
+    write_model(tmp_path / "fast")
+    with running(tmp_path, RERANK_HTTP_THREADS="1", RERANK_MAX_WAIT_MS="50") as service:
+        address = service.url.removeprefix("http://").split(":")
+        with socket.create_connection((address[0], int(address[1]))) as slow, ThreadPoolExecutor(1) as pool:
+            # A body that does not come holds the only thread.
+            slow.sendall(b"POST /v1/hits HTTP/1.1\r\nHost: sidecar\r\nContent-Length: 2\r\n\r\n")
+            late = pool.submit(httpx.post, f"{service.url}/v1/hits", json=HITS)
+            with pytest.raises(TimeoutError):
+                late.result(timeout=0.3)
+            slow.sendall(b"{}")
+            assert late.result(timeout=10).status_code == 429
+        assert httpx.post(f"{service.url}/v1/hits", json=HITS).status_code == 200
+        assert metric(service.url, "rerank_refused_total") == 1
 
 
 def test_texts_are_embedded(service):
