@@ -5,7 +5,6 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 DATA="${RERANK_DATA:-../shared/data}"
 SETS=runs/sets
-export MALLOC_MMAP_THRESHOLD_=4294967296 MALLOC_TRIM_THRESHOLD_=17179869184
 rerank=.venv/bin/rerank
 mkdir -p "$SETS"
 

@@ -24,6 +24,7 @@ from transformers import (
 from transformers.trainer_utils import get_last_checkpoint
 
 from sidecar.encoding import Fields, field_text
+from training.allocator import keep_freed_memory
 from training.bases import base_directory
 from training.distil.queries import words_of
 
@@ -66,6 +67,7 @@ def pretrain(base: str, documents: Iterable[Fields], output: Path, settings: Pre
     model = AutoModelForMaskedLM.from_pretrained(source)
     if settings.new_words:
         extend_vocabulary(tokenizer, model, texts, settings.new_words)
+    keep_freed_memory()
     trainer = Trainer(
         model,
         _arguments(settings, output, report_to),

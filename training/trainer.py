@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 from transformers import EarlyStoppingCallback, Trainer, TrainerCallback, TrainingArguments
 
+from training.allocator import keep_freed_memory
 from training.batches import BudgetSampler, ListDataset
 from training.losses import Mixture
 from training.metrics.batch import ndcg
@@ -47,6 +48,7 @@ class RankingTrainer(Trainer):
         validation: Mapping[str, ListDataset],
         callbacks: list[TrainerCallback] | None = None,
     ) -> None:
+        keep_freed_memory()
         stopping = [EarlyStoppingCallback(spec.patience)] if spec.patience is not None and validation else []
         super().__init__(
             network, arguments, train_dataset=training, eval_dataset=dict(validation) or None, callbacks=[*stopping, *(callbacks or [])]

@@ -8,6 +8,7 @@ import torch
 from tests.training.tiny import make_base
 from training.models.cross_encoder import keep_layers, load_cross_encoder
 from training.models.decomposed import decompose, load_decomposed
+from training.models.dropout import dropout
 
 
 @pytest.fixture(scope="module")
@@ -34,6 +35,39 @@ def test_padding_does_not_reach_a_pair_s_logit(base, pairs):
     ids, mask, types = pairs
     alone = network(ids[:1, :6], mask[:1, :6], types[:1, :6])
     assert torch.allclose(network(ids, mask, types)[:1], alone, atol=1e-5)
+
+
+def test_a_batch_of_many_lengths_gives_each_pair_the_logit_it_has_alone(base):
+    network = load_cross_encoder(base).eval()
+    lengths = [8, 3, 40, 21, 3, 40] * 40
+    ids = torch.zeros(len(lengths), 40, dtype=torch.long)
+    for row, length in enumerate(lengths):
+        ids[row, :length] = torch.arange(length) % 12 + 3
+    mask, types = (ids != 0).long(), torch.zeros_like(ids)
+    assert sum(lengths) > 2048
+    alone = {length: network(ids[row : row + 1], mask[row : row + 1], types[row : row + 1]) for row, length in enumerate(lengths[:6])}
+    assert torch.allclose(network(ids, mask, types), torch.cat([alone[length] for length in lengths]), atol=1e-5)
+
+
+def test_dropout_zeroes_its_share_keeps_the_mean_and_is_repeated_by_its_seed():
+    x = torch.ones(400, 500)
+    torch.manual_seed(1)
+    dropped = dropout(x, 0.25, training=True)
+    assert (dropped == 0).float().mean() == pytest.approx(0.25, abs=0.005)
+    assert dropped.mean() == pytest.approx(1.0, abs=0.01)
+    torch.manual_seed(1)
+    assert torch.equal(dropped, dropout(x, 0.25, training=True))
+
+
+def test_dropout_leaves_alone_what_is_not_training():
+    x = torch.ones(3)
+    assert dropout(x, 0.5, training=False) is x
+
+
+def test_attention_with_dropout_is_torch_s_own_but_for_what_it_drops(base, pairs):
+    # A chance that drops nothing takes the same way as one that does.
+    network = load_cross_encoder(base, dropout=1e-9).train()
+    assert torch.allclose(network(*pairs), network.eval()(*pairs), atol=1e-5)
 
 
 def test_a_student_keeps_the_layers_it_is_given(base):
