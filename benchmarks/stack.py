@@ -6,6 +6,7 @@ requests are the same with and without re-ranking: the index's default pipeline 
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from cluster.catalogue import FieldNames
 from cluster.connection import connected
 from cluster.daemon import Daemon
 from cluster.demo import find_catalogue
+from cluster.embedding import SidecarEmbedder
 from cluster.errors import ServiceFailed
 from cluster.indexing import Job, index_catalogue
 from cluster.node import Node, built_plugin
@@ -27,6 +29,7 @@ from cluster.physical import behind, set_default_pipeline
 from cluster.ports import free_port
 from cluster.service import Service
 from cluster.workspace import CHECKOUT
+from sidecar.manifest import read_manifest
 
 NAME = "bench"
 INDEX = "bench-products"
@@ -41,6 +44,7 @@ class Stack:
     client: OpenSearch
     models: Path
     profile: str
+    store: Path
 
     @contextmanager
     def sidecar(self, settings: Mapping[str, str]) -> Iterator[Service]:
@@ -50,6 +54,8 @@ class Stack:
             "RERANK_DEFAULT_PROFILE": self.profile,
             "RERANK_RELOAD_INTERVAL_S": "0",
             "RERANK_LOG_LEVEL": "warning",
+            # Vectors of the catalogue, as indexing left them: a shop that indexes through the sidecar has them.
+            "RERANK_STORE": str(self.store),
         }
         service = Service(name=NAME, port=free_port(), settings={**fixed, **settings})
         service.up()
@@ -75,21 +81,26 @@ class Stack:
 
 @contextmanager
 def running_stack(catalogue: Path, models: Path, profile: str) -> Iterator[Stack]:
-    """A node with the catalogue of a folder, without vectors: the first pass is BM25."""
+    """A node with the catalogue of a folder, indexed through the sidecar where its models can embed; the first pass is BM25."""
     node = Node(name=NAME, port=free_port())
     node.down()
     node.up(built_plugin())
     try:
-        with connected(node.url) as client:
-            job = Job(
-                find_catalogue(catalogue).products, INDEX, CHECKOUT / "mappings" / "products.json", FieldNames(), None, remove_old=True
-            )
-            index_catalogue(client, job, lambda _: None)
+        with connected(node.url) as client, tempfile.TemporaryDirectory(prefix="rerank-store-") as store:
+            stack = Stack(node, client, models, profile, Path(store))
+            with stack.sidecar({}) as service:
+                embedder = SidecarEmbedder(service.url) if _embeds(models) else None
+                products, mapping = find_catalogue(catalogue).products, CHECKOUT / "mappings" / "products.json"
+                index_catalogue(client, Job(products, INDEX, mapping, FieldNames(), embedder, remove_old=True), lambda _: None)
             # One segment: what merging does in the background would disturb a part of the figures.
             client.indices.forcemerge(index=INDEX, params={"max_num_segments": "1"})
-            yield Stack(node, client, models, profile)
+            yield stack
     finally:
         node.down()
+
+
+def _embeds(models: Path) -> bool:
+    return any(read_manifest(directory.parent).kind == "embedder" for directory in models.glob("*/manifest.json"))
 
 
 def process_of(daemon: Daemon) -> psutil.Process:
