@@ -48,7 +48,7 @@ def build_network(spec: ModelSpec) -> nn.Module:
     """The network with its starting weights."""
     source = base_directory(spec.base)
     if spec.kind == "bi-encoder":
-        return load_bi_encoder(source, pooling=spec.pooling)
+        return load_bi_encoder(source, pooling=spec.pooling, layers=spec.layers, dropout=spec.dropout)
     if spec.kind == "decomposed":
         return decompose(
             source,

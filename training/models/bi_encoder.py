@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from transformers import AutoModel
+from transformers import AutoConfig, AutoModel
+
+from training.models.cross_encoder import keep_layers, with_dropout
+from training.models.dropout import replace_dropout
+from training.models.rows import by_length
 
 
 def pool(hidden: Tensor, mask: Tensor, pooling: str) -> Tensor:
@@ -40,6 +45,9 @@ class BiEncoder(nn.Module):
 
     def encode(self, input_ids: Tensor, mask: Tensor) -> Tensor:
         """Unit vectors [texts, width] of token arrays [texts, tokens]."""
+        return by_length(self._encode, mask, input_ids)
+
+    def _encode(self, input_ids: Tensor, mask: Tensor) -> Tensor:
         hidden = self.model(input_ids=input_ids, attention_mask=mask.long()).last_hidden_state
         return pool(hidden, mask, self.pooling)
 
@@ -59,10 +67,13 @@ class BiEncoder(nn.Module):
         self.model.save_pretrained(directory)
 
 
-def load_bi_encoder(source: str, *, pooling: str) -> BiEncoder:
-    """A bi-encoder on any encoder of a directory or hub id."""
-    model = AutoModel.from_pretrained(source)
+def load_bi_encoder(source: str, *, pooling: str, layers: Sequence[int] | None = None, dropout: float = 0.1) -> BiEncoder:
+    """A bi-encoder on any encoder of a directory or hub id; `layers` and `dropout` as in `load_cross_encoder`."""
+    model = AutoModel.from_pretrained(source, config=with_dropout(AutoConfig.from_pretrained(source), dropout))
     # Its pooler is a leftover of pre-training that vectors never use: without it, it is neither trained nor saved.
     if getattr(model, "pooler", None) is not None:
         model.pooler = None
+    if layers is not None:
+        keep_layers(model, layers)
+    replace_dropout(model)
     return BiEncoder(model, pooling=pooling)

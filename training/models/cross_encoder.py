@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +12,7 @@ from transformers import AutoConfig, AutoModelForSequenceClassification
 
 from training.models.dropout import replace_dropout
 from training.models.layers import embed, encode_first_token
-
-_TOKENS_AT_ONCE = 2048
+from training.models.rows import by_length
 
 
 class CrossEncoder(nn.Module):
@@ -36,17 +35,9 @@ class CrossEncoder(nn.Module):
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor) -> Tensor:
         """Logits [pairs] of token arrays [pairs, tokens]."""
-        if input_ids.device.type != "cpu":
-            return self._logits(input_ids, attention_mask, token_type_ids)
-        # A CPU pays for padding, and for tensors that its caches do not hold: rows of like length, a few at a time.
-        rows = [*rows_of_like_length(attention_mask.sum(1), _TOKENS_AT_ONCE)]
-        parts = [
-            self._logits(input_ids[some, :length], attention_mask[some, :length], token_type_ids[some, :length]) for some, length in rows
-        ]
-        found = torch.cat(parts)
-        return torch.empty_like(found).scatter(0, torch.cat([some for some, _ in rows]), found)
+        return by_length(self._logits, attention_mask, input_ids, token_type_ids)
 
-    def _logits(self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor) -> Tensor:
+    def _logits(self, input_ids: Tensor, token_type_ids: Tensor, attention_mask: Tensor) -> Tensor:
         if self.config.model_type == "bert":
             bert = self.model.bert
             hidden = embed(bert.embeddings, input_ids, token_type_ids)
@@ -63,31 +54,25 @@ class CrossEncoder(nn.Module):
         self.model.save_pretrained(directory)
 
 
-def rows_of_like_length(lengths: Tensor, tokens: int) -> Iterator[tuple[Tensor, int]]:
-    """Row numbers, longest first, so many that they have at most `tokens` in all, and the length of the longest, rounded up to 8."""
-    order = torch.argsort(lengths, descending=True, stable=True)
-    start = 0
-    while start < len(order):
-        longest = int(lengths[order[start]])
-        count = max(1, tokens // max(1, longest))
-        yield order[start : start + count], -(-longest // 8) * 8
-        start += count
-
-
 def load_cross_encoder(source: str, *, layers: Sequence[int] | None = None, dropout: float = 0.1) -> CrossEncoder:
     """A cross-encoder from a directory or hub id; a bare encoder gets a fresh head.
 
     `layers` keeps those layers of the source alone, in order: a student that starts from its teacher's weights.
     """
-    config = AutoConfig.from_pretrained(source, num_labels=1)
-    for name in ("hidden_dropout_prob", "attention_probs_dropout_prob"):
-        if hasattr(config, name):
-            setattr(config, name, dropout)
+    config = with_dropout(AutoConfig.from_pretrained(source, num_labels=1), dropout)
     model = AutoModelForSequenceClassification.from_pretrained(source, config=config)
     if layers is not None:
         keep_layers(model, layers)
     replace_dropout(model)
     return CrossEncoder(model)
+
+
+def with_dropout(config: Any, dropout: float) -> Any:
+    """The configuration with that chance wherever its architecture drops."""
+    for name in ("hidden_dropout_prob", "attention_probs_dropout_prob"):
+        if hasattr(config, name):
+            setattr(config, name, dropout)
+    return config
 
 
 def keep_layers(model: Any, layers: Sequence[int]) -> None:
