@@ -10,16 +10,13 @@ mkdir -p "$SETS"
 
 # Queries: never one of a test split.
 .venv/bin/python - "$DATA" "$SETS" <<'PY'
-import csv, json, sys, zlib
+import csv, json, sys
 from pathlib import Path
 
 data, sets = map(Path, sys.argv[1:])
 split = json.loads((data / "esci/split.json").read_text())
 (sets / "esci-train.txt").write_text("\n".join(split["train"]))
 (sets / "esci-test.txt").write_text("\n".join(split["test"]))
-validation = [query for query in split["train"] if zlib.crc32(query.lower().encode()) % 5 == 0]
-parts = {"train": [query for query in split["train"] if query not in validation], "validation": validation, "test": split["test"]}
-(sets / "esci-split.json").write_text(json.dumps(parts))
 with (data / "wands/query.csv").open() as file:
     (sets / "wands.txt").write_text("\n".join(row["query"] for row in csv.DictReader(file, delimiter="\t")))
 PY
@@ -36,9 +33,9 @@ $rerank distil label --catalogue "$SETS/retail.jsonl" --generate 350 --queries "
 $rerank distil grammar --lists 2500 --seed 1 --out "$SETS/grammar"
 $rerank distil grammar --lists 150 --seed 999 --out "$SETS/grammar-validation"
 
-# Judgments: of esci's 100 train queries a fifth validates; msrd's parts are by checksum.
+# Judgments: of esci's 100 train queries a fifth validates, by checksum; msrd's parts are by checksum altogether.
 $rerank data lists --judgments "$DATA/esci/judgments.json.gz" --catalogue "$DATA/esci/products.jsonl.gz" --preset esci \
-  --split "$SETS/esci-split.json" --max-hits 22 --out "$SETS/esci-parts"
+  --split "$DATA/esci/split.json" --max-hits 22 --out "$SETS/esci-parts"
 $rerank data lists --judgments "$DATA/msrd/movies-judgments.tsv.gz" --query-id-column query_id --catalogue "$DATA/msrd/movies-corpus.jsonl.gz" \
   --preset msrd --max-hits 16 --out "$SETS/msrd-parts"
 for name in esci msrd; do

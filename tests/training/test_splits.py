@@ -53,6 +53,16 @@ def test_a_named_split_must_name_every_query_once() -> None:
         split_by_names(lists("a"), {"train": ["a"], "test": ["a"]})
 
 
+def test_a_split_file_without_validation_gives_it_a_fifth_of_train_and_one_with_it_is_kept() -> None:
+    queries = [f"lamp {number}" for number in range(100)]
+    derived = split_by_names(lists(*queries, "door"), {"train": queries, "test": ["door"]})
+    named = split_by_names(lists(*queries, "door"), {"train": queries, "validation": ["door"]})
+
+    assert 10 <= len(derived["validation"]) <= 30
+    assert len(derived["train"]) + len(derived["validation"]) == 100
+    assert [len(found) for found in named.values()] == [100, 1, 0]
+
+
 @pytest.mark.parametrize("spelling", ["Red LAMP", " red  lamp ", "red-lamp!", "\uff52ed lamp"])
 def test_a_query_in_two_parts_is_refused_in_any_spelling(spelling: str) -> None:
     with pytest.raises(Leakage, match=r"1 queries are in two parts: .* \(train and test\)"):
@@ -97,7 +107,7 @@ def test_training_on_the_future_is_refused() -> None:
 def test_the_real_splits_do_not_leak_once_other_spellings_are_dropped(engine: Engine, real_data: Path) -> None:
     esci, _ = query_lists(read_quepid(real_data / "esci" / "judgments.json.gz").rows, "esci")
     named = split_by_names(esci, json.loads((real_data / "esci" / "split.json").read_text()))
-    assert {part: len(found) for part, found in named.items()} == {"train": 100, "validation": 0, "test": 50}
+    assert {part: len(found) for part, found in named.items()} == {"train": 80, "validation": 20, "test": 50}
     check_leakage(named)
     msrd, _ = query_lists(read_judgments(engine, [real_data / "msrd" / "movies-judgments.tsv.gz"], MSRD_COLUMNS).rows, "msrd")
     parts = dict(split_by_query(msrd))

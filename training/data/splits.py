@@ -19,6 +19,8 @@ from training.data.lists import QueryList
 Part = Literal["train", "validation", "test"]
 PARTS: tuple[Part, ...] = ("train", "validation", "test")
 _BUCKETS = 10
+# One of so many train queries validates.
+_VALIDATION_SHARE = 5
 
 
 class Leakage(ValueError):
@@ -50,16 +52,25 @@ def split_by_query(lists: Iterable[QueryList]) -> Mapping[Part, list[QueryList]]
 
 
 def split_by_names(lists: Iterable[QueryList], named: Mapping[Part, Sequence[str]]) -> Mapping[Part, list[QueryList]]:
-    """The lists of each part that a split file names by query; raises ValueError where it does not name a query exactly once."""
+    """The lists of each part that a split file names by query; raises ValueError where it does not name a query exactly once.
+
+    A file that names no validation part has a fifth of its train part for one, by checksum.
+    """
     of = {query: part for part, queries in named.items() for query in queries}
     if len(of) != sum(map(len, named.values())):
         raise Leakage("the split names a query twice")
+    if "validation" not in named:
+        of |= {query: "validation" for query, part in of.items() if part == "train" and _validates(query)}
     parts: dict[Part, list[QueryList]] = {part: [] for part in PARTS}
     for item in lists:
         if item.query not in of:
             raise ValueError(f"the split does not name the query {item.query!r}")
         parts[of[item.query]].append(item)
     return parts
+
+
+def _validates(query: str) -> bool:
+    return zlib.crc32(query.lower().encode()) % _VALIDATION_SHARE == 0
 
 
 def split_by_time(interactions: Table, validation_from_ms: int, test_from_ms: int) -> TimeSplit:
