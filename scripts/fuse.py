@@ -6,10 +6,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from msgspec.structs import replace
 
 from scripts.evaluation import Chosen, evaluation_options
 from scripts.output import json_option, print_json, progress_bar
+from sidecar.fusion import DENSE
 from sidecar.log import configure_logging
+from sidecar.manifest import Fusion, read_manifest
 
 if TYPE_CHECKING:
     from training.fusion import Fitted
@@ -30,6 +33,11 @@ if TYPE_CHECKING:
     help="Whose windows it is fitted on; repeatable.",
 )
 @click.option("--window", default=100, show_default=True, type=click.IntRange(10, 1000), help="Hits of a window.")
+@click.option(
+    "--prior",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="A model directory whose fusion the fit stays near as long as there are few queries: the one that yours was trained on from.",
+)
 @click.option("--folds", default=5, show_default=True, type=click.IntRange(3, 20), help="Parts of the cross-validation.")
 @click.option("--min-gain", default=0.002, show_default=True, help="NDCG@10 that fusing must gain by cross-validation to be written.")
 @click.option("--no-similarity", is_flag=True, help="Leave vectors out: for a service whose hits come without `similarity`.")
@@ -41,6 +49,7 @@ def command(
     model: Path,
     first_passes: tuple[str, ...],
     window: int,
+    prior: Path | None,
     folds: int,
     min_gain: float,
     no_similarity: bool,
@@ -60,9 +69,9 @@ def command(
     configure_logging("error")
     plan = Plan(window, (), first_passes, timed_again=0, similarity=not no_similarity)
     try:
-        fitted = fuse_model(
-            model, chosen.selection().read(), chosen.place(), chosen.embedder_directory(), plan, folds=folds, progress=progress_bar
-        )
+        near = _fusion(prior, no_similarity=no_similarity) if prior is not None else None
+        sets, place, embedder = chosen.selection().read(), chosen.place(), chosen.embedder_directory()
+        fitted = fuse_model(model, sets, place, embedder, plan, folds=folds, progress=progress_bar, prior=near)
     except ValueError as error:
         raise click.ClickException(str(error)) from error
     helps = fitted.helps(min_gain)
@@ -73,6 +82,15 @@ def command(
         print_json({"fitted": fitted, "helps": helps, "written": written})
         return
     _show(fitted, model, helps=helps, written=written, min_gain=min_gain)
+
+
+def _fusion(prior: Path, *, no_similarity: bool) -> Fusion:
+    """The fusion of a model directory; one without is refused, since it says nothing."""
+    fusion = read_manifest(prior).fusion
+    if fusion is None:
+        raise click.ClickException(f"{prior} has no fusion to stay near: leave --prior out")
+    weights = {name: weight for name, weight in fusion.weights.items() if not (no_similarity and name == DENSE)}
+    return replace(fusion, weights=weights)
 
 
 def _show(fitted: Fitted, model: Path, *, helps: bool, written: bool, min_gain: float) -> None:

@@ -1,8 +1,8 @@
 """Fits the manifest's linear fusion (`sidecar.fusion`) on judged windows, and tells by cross-validation whether it helps.
 
-score = cross_encoder + sum of weight x feature, weights at least 0: the listwise softmax loss with an L2 penalty on all weights but
-the cross-encoder's, so that a strong penalty is no fusion at all. Invariant: a query is never in the part that its figure was fitted
-on, in any fold, and neither is the choice of the penalty.
+score = cross_encoder + sum of weight x feature, weights at least 0: the listwise softmax loss with an L2 penalty on how far all weights but
+the cross-encoder's are from a prior: another model's weights, or 0, so that a strong penalty is the prior, or no fusion at all.
+Invariant: a query is never in the part that its figure was fitted on, in any fold, and neither is the choice of the penalty.
 """
 
 from __future__ import annotations
@@ -73,22 +73,25 @@ def fusion_list(query: str, source: str, doc_ids: Sequence[str], columns: Featur
     return FusionList(query, source, tuple(doc_ids), np.stack([columns[name] for name in NAMES], axis=1), grades, judged)
 
 
-def fit_fusion(lists: Sequence[FusionList], *, folds: int = 5, penalties: Sequence[float] = PENALTIES) -> Fitted:
-    """The fusion of all lists, and its gain by nested cross-validation."""
+def fit_fusion(
+    lists: Sequence[FusionList], *, folds: int = 5, penalties: Sequence[float] = PENALTIES, prior: Fusion | None = None
+) -> Fitted:
+    """The fusion of all lists, and its gain by nested cross-validation; with few lists it stays near the `prior`."""
+    near = _ratios(prior)
     parts = _folds(lists, folds)
     if len(parts) < 3:
         raise ValueError(f"{len(lists)} lists of {len({item.query for item in lists})} queries are too few to cross-validate a fusion on")
     fused: dict[str, float] = {}
     for held_out in range(len(parts)):
         rest = [part for number, part in enumerate(parts) if number != held_out]
-        weights = _fit(_flat(rest), _best_penalty(rest, penalties))
+        weights = _fit(_flat(rest), _best_penalty(rest, penalties, near), near)
         fused |= _ndcg(parts[held_out], weights)
     bare = _ndcg(lists, _bare())
     first_pass = _ndcg(lists, _only(FIRST_PASS))
     kinds = _by_kind(lists, fused, first_pass)
-    penalty = _best_penalty(parts, penalties)
+    penalty = _best_penalty(parts, penalties, near)
     return Fitted(
-        Fusion(_named(_fit(lists, penalty)), off=tuple(kind for kind, found in kinds.items() if found.high < 0)),
+        Fusion(_named(_fit(lists, penalty, near)), off=tuple(kind for kind, found in kinds.items() if found.high < 0)),
         penalty,
         len(lists),
         len(parts),
@@ -110,16 +113,26 @@ def _by_kind(lists: Sequence[FusionList], fused: Mapping[str, float], first_pass
     return found
 
 
-def _best_penalty(parts: Sequence[Sequence[FusionList]], penalties: Sequence[float]) -> float:
-    """The penalty whose fits order the parts best that they were not fitted on; of equals the strongest."""
-    means = {}
+def _best_penalty(parts: Sequence[Sequence[FusionList]], penalties: Sequence[float], near: Floats) -> float:
+    """The strongest penalty whose fits order the parts that they were not fitted on as well as any, within one standard error.
+
+    The one-standard-error rule (Hastie, Tibshirani and Friedman, The Elements of Statistical Learning, section 7.10): with few queries
+    the best mean is mostly luck.
+    """
+    values = {}
     for penalty in penalties:
-        values: list[float] = []
+        found: dict[str, float] = {}
         for held_out, part in enumerate(parts):
             rest = _flat([other for number, other in enumerate(parts) if number != held_out])
-            values += _ndcg(part, _fit(rest, penalty)).values()
-        means[penalty] = float(np.mean(values))
-    return max(sorted(penalties, reverse=True), key=lambda penalty: round(means[penalty], 6))
+            found |= _ndcg(part, _fit(rest, penalty, near))
+        values[penalty] = np.array([found[key] for key in sorted(found)])
+    best = values[max(penalties, key=lambda penalty: float(values[penalty].mean()))]
+    return max(penalty for penalty in penalties if _as_good(best - values[penalty]))
+
+
+def _as_good(behind: Floats) -> bool:
+    """Whether paired differences have a mean within one standard error of 0."""
+    return float(behind.mean()) <= float(behind.std(ddof=1)) / len(behind) ** 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,30 +145,37 @@ class _Stacked:
     shares: Floats
 
 
-def _fit(lists: Sequence[FusionList], penalty: float) -> Floats:
+def _ratios(prior: Fusion | None) -> Floats:
+    """The prior's weights over its cross-encoder's, in the order of `NAMES`; the cross-encoder's own is 0 here: it has no prior."""
+    if prior is None or not prior.weights.get(CROSS_ENCODER):
+        return np.zeros(len(NAMES))
+    return np.array([0.0 if name == CROSS_ENCODER else prior.weights.get(name, 0.0) / prior.weights[CROSS_ENCODER] for name in NAMES])
+
+
+def _fit(lists: Sequence[FusionList], penalty: float, near: Floats) -> Floats:
     """Weights in the order of `NAMES`, the cross-encoder's 1 (0 where the logits order nothing)."""
     useful = [item for item in lists if item.grades.max(initial=0.0) > 0]
     # Logits of one model spread ten times as wide as another's: the penalty must mean the same for both.
     spread = float(np.mean([item.columns[:, 0].std() for item in useful])) or 1.0
     scale = np.where(_bare() > 0, 1 / spread, 1.0)
     stacked = _stacked(useful, scale)
-    penalties = penalty * (1 - _bare())
     start = np.where(_bare() > 0, 1.0, 0.1)
-    found = minimize(_loss, start, args=(stacked, penalties), jac=True, method="L-BFGS-B", bounds=[(0, None)] * len(NAMES))
+    found = minimize(_loss, start, args=(stacked, penalty, near * scale[0]), jac=True, method="L-BFGS-B", bounds=[(0, None)] * len(NAMES))
     weights: Floats = found.x * scale
     if weights[0] > 1e-6 * scale[0]:
         weights = weights / weights[0]
     return weights
 
 
-def _loss(weights: Floats, lists: _Stacked, penalties: Floats) -> tuple[float, Floats]:
-    """Softmax cross-entropy over each list, plus the penalty; and its gradient."""
+def _loss(weights: Floats, lists: _Stacked, penalty: float, near: Floats) -> tuple[float, Floats]:
+    """Softmax cross-entropy over each list, plus the penalty; and its gradient. `near` are the prior's ratios to the first weight."""
     scores = np.where(lists.real, lists.columns @ weights, -np.inf)
     normalisers = logsumexp(scores, axis=1, keepdims=True)
     losses = normalisers[:, 0] - (lists.targets * np.where(lists.real, scores, 0.0)).sum(axis=1)
     errors = (np.exp(scores - normalisers) - lists.targets) * lists.shares[:, None]
-    value = float(lists.shares @ losses + penalties @ weights**2)
-    return value, np.einsum("lh,lhf->f", errors, lists.columns) + 2 * penalties * weights
+    away = (weights - near * weights[0]) * (1 - _bare())
+    gradient = np.einsum("lh,lhf->f", errors, lists.columns) + 2 * penalty * (away - _bare() * (away @ near))
+    return float(lists.shares @ losses + penalty * away @ away), gradient
 
 
 def _stacked(lists: Sequence[FusionList], scale: Floats) -> _Stacked:

@@ -7,10 +7,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.optimize import check_grad
 
 from sidecar.fusion import CROSS_ENCODER, DENSE, FIRST_PASS, NAMES
+from sidecar.manifest import Fusion
 from sidecar.query_kinds import LONG, NEGATED
-from training.fusion import Fitted, FusionList, fit_fusion, fusion_list
+from training.fusion import Fitted, FusionList, _loss, _stacked, fit_fusion, fusion_list
 
 QUERIES, HITS = 50, 20
 
@@ -70,6 +72,24 @@ def test_noise_does_not_help(useless: Fitted) -> None:
 
 def test_the_cross_encoder_keeps_its_scale(useful: Fitted) -> None:
     assert useful.fusion.weights[CROSS_ENCODER] == 1.0
+
+
+def test_a_prior_holds_where_the_lists_say_little_and_gives_way_where_they_say_much() -> None:
+    prior = Fusion({CROSS_ENCODER: 2.0, DENSE: 3.0})
+    strong, weak = (
+        fit_fusion(windows(informative=True, spread=4.0), folds=3, penalties=(penalty,), prior=prior).fusion.weights
+        for penalty in (1e4, 1e-4)
+    )
+
+    assert strong == pytest.approx({CROSS_ENCODER: 1.0, DENSE: 1.5}, abs=0.02)
+    assert weak.get(DENSE, 0.0) < weak[FIRST_PASS] / 5
+
+
+def test_the_gradient_of_the_fit_is_that_of_its_loss() -> None:
+    lists = _stacked(windows(informative=True)[:5], np.ones(len(NAMES)))
+    at, near = np.linspace(0.5, 1.5, len(NAMES)), np.array([0.0, 0.4, 0.0, 0.2, 1.0])
+    error = check_grad(lambda w: _loss(w, lists, 0.3, near)[0], lambda w: _loss(w, lists, 0.3, near)[1], at)
+    assert error < 1e-5
 
 
 def test_no_weight_is_negative(useful: Fitted, useless: Fitted) -> None:

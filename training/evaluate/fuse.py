@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from sidecar.manifest import Manifest, read_manifest
+from sidecar.manifest import Fusion, Manifest, read_manifest
 from training.evaluate.evidence import Evidence, Plan, collect, reranked_passes
 from training.evaluate.judged import JudgedSet
 from training.evaluate.served import Served
@@ -18,7 +18,15 @@ _MODEL = "model"
 
 
 def fuse_model(
-    directory: Path, sets: Sequence[JudgedSet], place: Place, embedder: Path | None, plan: Plan, *, folds: int, progress: Progress
+    directory: Path,
+    sets: Sequence[JudgedSet],
+    place: Place,
+    embedder: Path | None,
+    plan: Plan,
+    *,
+    folds: int,
+    progress: Progress,
+    prior: Fusion | None = None,
 ) -> Fitted:
     """Score the windows of all judged queries and fit the fusion on them."""
     lists: list[FusionList] = []
@@ -27,7 +35,7 @@ def fuse_model(
             with progress(f"scoring {judged.name}", len(judged.queries)) as advance:
                 evidence = collect(source, served, judged.queries, plan, advance)
             lists += [item for each in evidence for item in _lists(judged.name, each, plan)]
-    return fit_fusion(lists, folds=folds)
+    return fit_fusion(lists, folds=folds, prior=prior)
 
 
 def write_fusion(directory: Path, fitted: Fitted) -> Manifest:
