@@ -87,6 +87,10 @@ def test_the_two_graphs_of_a_decomposed_model_score_as_it_does(base, width):
     inputs = torch_of(query, np.ones_like(query), documents, mask, np.zeros(2, dtype=np.int64))
     # The states are kept in int8: the score moves by less than a percent of the logits' scale.
     assert logits == pytest.approx(network(*inputs).detach().numpy(), abs=0.02)
+    kept = torch.from_numpy(states.astype(np.float32) * scales[:, :, None])
+    own, real = network.query_states(*torch_of(query, np.ones_like(query, dtype=bool))), torch.ones((2, 3), dtype=torch.bool)
+    expected = network.score(own.expand(2, -1, -1), real, kept, torch.from_numpy(mask).bool()).detach().numpy()
+    assert logits == pytest.approx(expected, abs=1e-5)
 
 
 def test_two_exports_of_one_checkpoint_are_byte_equal(base, tmp_path):

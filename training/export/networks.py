@@ -15,7 +15,7 @@ import onnx
 from onnx import TensorProto
 from torch import nn
 
-from training.export.folded import FoldedAttention
+from training.export.folded import Expansion, FoldedAttention
 from training.export.graph import BertLayers, GraphBuilder, Shape, Weights, float32, int64, tensor
 from training.models.bi_encoder import BiEncoder
 from training.models.cross_encoder import CrossEncoder
@@ -84,7 +84,8 @@ def document_graph(network: DecomposedCrossEncoder, *, limit: int, int8_embeddin
     mask = layers.key_mask("attention_mask")
     for index in range(network.lower_layers):
         x = layers.layer(index, x, mask)
-    x = _project(graph, network, "compress", x)
+    if isinstance(network.compress, nn.Linear):
+        x = graph.linear(x, "compress", network.compress.weight.detach().float().numpy(), network.compress.bias.detach().float().numpy())
     peak = graph.node("ReduceMax", graph.node("Abs", x), graph.ints(2), keepdims=1)
     scale = graph.node("Max", graph.node("Div", peak, graph.constant("levels", np.float32(127))), graph.constant("tiny", np.float32(1e-9)))
     states = graph.node("Cast", graph.node("Round", graph.node("Div", x, scale)), to=TensorProto.INT8)
@@ -105,7 +106,6 @@ def query_graph(network: DecomposedCrossEncoder, *, limit: int, int8_embeddings:
     for index in range(network.lower_layers):
         query = layers.layer(index, query, open_mask)
     documents = graph.node("Mul", graph.node("Cast", "states", to=TensorProto.FLOAT), graph.node("Unsqueeze", "scales", graph.ints(2)))
-    documents = _project(graph, network, "expand", documents)
     logits = layers.classify(_meet(graph, layers, network, query, documents))
     inputs = [
         int64("input_ids", 1, "query_length"),
@@ -119,15 +119,22 @@ def query_graph(network: DecomposedCrossEncoder, *, limit: int, int8_embeddings:
 def _meet(graph: GraphBuilder, layers: BertLayers, network: DecomposedCrossEncoder, query: str, documents: str) -> str:
     """The upper layers: the query's tokens attend to themselves and to the document's states; the last one for the first token."""
     last = network.config.num_hidden_layers - 1
-    # From here on every document has a query of its own.
     batch = graph.node("Slice", graph.node("Shape", "states"), graph.ints(0), graph.ints(1))
-    own = graph.node("Expand", query, graph.node("Concat", batch, graph.ints(1, 1), axis=0))
     length = graph.node("Slice", graph.node("Shape", "input_ids"), graph.ints(1), graph.ints(2))
     real = graph.node("Expand", graph.constant("one_int", np.int64(1)), graph.node("Concat", batch, length, axis=0))
     mask = layers.key_mask(graph.node("Concat", real, "document_mask", axis=1), axes=(1,))
+    expansion = _expansion(network)
     for index in range(network.lower_layers, last):
-        own = query = FoldedAttention(layers, index).update(query, graph.node("Concat", own, documents, axis=1), mask)
-    return FoldedAttention(layers, last).update(_first_token(graph, query), graph.node("Concat", own, documents, axis=1), mask)
+        # From the first of these layers on every document has a query of its own.
+        query = FoldedAttention(layers, index, expansion).update(query, documents, mask, own=query)
+    return FoldedAttention(layers, last, expansion).update(_first_token(graph, query), documents, mask, own=query)
+
+
+def _expansion(network: DecomposedCrossEncoder) -> Expansion | None:
+    layer = network.expand
+    if not isinstance(layer, nn.Linear):
+        return None
+    return Expansion(layer.weight.detach().float().numpy(), layer.bias.detach().float().numpy())
 
 
 def _first_token(graph: GraphBuilder, x: str) -> str:
@@ -137,13 +144,6 @@ def _first_token(graph: GraphBuilder, x: str) -> str:
 def _first_token_layer(graph: GraphBuilder, layers: BertLayers, index: int, x: str, attention_mask: str) -> str:
     """The layer's output at the first token alone, [batch, 1, hidden]: exact, since no other token is read after it."""
     return FoldedAttention(layers, index).update(_first_token(graph, x), x, layers.key_mask(attention_mask, axes=(1,)))
-
-
-def _project(graph: GraphBuilder, network: DecomposedCrossEncoder, name: str, x: str) -> str:
-    layer = getattr(network, name)
-    if not isinstance(layer, nn.Linear):
-        return x
-    return graph.linear(x, name, layer.weight.detach().float().numpy(), layer.bias.detach().float().numpy())
 
 
 def _inputs(*names: str) -> list[onnx.ValueInfoProto]:

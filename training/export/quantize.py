@@ -33,16 +33,17 @@ def quantize(model: onnx.ModelProto, *, per_channel: bool = True, reduce_range: 
             per_channel=per_channel,
             reduce_range=reduce_range,
             weight_type=QuantType.QInt8,
-            nodes_to_exclude=_products_by_head(model),
+            nodes_to_exclude=_kept_in_float(model),
             extra_options={"MatMulConstBOnly": True, "EnableSubgraph": False},
         )
         return onnx.load(target)
 
 
-def _products_by_head(model: onnx.ModelProto) -> list[str]:
-    """Products by one small matrix a head (training.export.folded): int8 has no fast kernel for them, and they are few."""
-    stacks = {weight.name for weight in model.graph.initializer if len(weight.dims) > 2}
-    return [node.name for node in model.graph.node if node.op_type == "MatMul" and stacks.intersection(node.input)]
+def _kept_in_float(model: onnx.ModelProto) -> list[str]:
+    """Products by one small matrix a head (training.export.folded): int8 has no fast kernel for them, and they are few. And the one that
+    makes document states narrow: its results are rounded to int8 themselves, and once is enough."""
+    kept = {weight.name for weight in model.graph.initializer if len(weight.dims) > 2 or weight.name == "compress.weight"}
+    return [node.name for node in model.graph.node if node.op_type == "MatMul" and kept.intersection(node.input)]
 
 
 class _Batches(CalibrationDataReader):
@@ -68,7 +69,7 @@ def quantize_calibrated(model: onnx.ModelProto, batches: Iterable[Batch], *, per
             quant_format=QuantFormat.QDQ,
             op_types_to_quantize=["MatMul"],
             per_channel=per_channel,
-            nodes_to_exclude=_products_by_head(model),
+            nodes_to_exclude=_kept_in_float(model),
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
             # Products of two activations stay in float, and so do all results: what follows them is not quantized.
