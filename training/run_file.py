@@ -55,7 +55,7 @@ class ModelSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     kind: ModelKind = "cross-encoder"
     tokenizer: str | None = None
     layers: tuple[int, ...] | None = None
-    lower_layers: int = 4
+    lower_layers: int = 2
     document_offset: int = 32
     state_width: int | None = None
     pooling: Literal["mean", "cls"] = "mean"

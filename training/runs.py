@@ -16,8 +16,11 @@ from tokenizers import Tokenizer
 from transformers import TrainerCallback, TrainerState, set_seed
 from transformers.trainer_utils import get_last_checkpoint
 
+from sidecar.ranker import SPECIAL_TOKENS
 from training.batches import ListDataset, TokenStore, TrainingList
 from training.models.cross_encoder import count_parameters
+from training.models.decomposed import DecomposedCrossEncoder
+from training.models.projection import fit_projection
 from training.networks import build_collate, build_encoder, build_network, load_tokenizer
 from training.run_file import DataSpec, RunFile, write_run_file
 from training.trainer import METRIC, RankingTrainer, training_arguments
@@ -25,6 +28,8 @@ from training.training_set import read_documents, read_lists
 
 # A gap between training and validation NDCG above this is called over-fitting.
 _GAP = 0.10
+# Some hundred documents: more tokens than a state has numbers, many times over.
+_PROJECTION_LISTS = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +73,11 @@ def train(
     dataset = ListDataset(lists, store, noise=run.noise.noise(), seed=run.train.seed)
     validation = {Path(spec.path).name: ListDataset(load_lists(spec, store), store) for spec in run.validation_sets}
     network = build_network(run.model)
+    check_positions(run, network)
+    collate = build_collate(run.model, encoder)
+    if isinstance(network, DecomposedCrossEncoder):
+        spread = range(0, len(dataset), -(-len(dataset) // _PROJECTION_LISTS))
+        fit_projection(network, collate([dataset[number] for number in spread]))
     if run.train.freeze_embeddings:
         freeze_embeddings(network)
     trainer = RankingTrainer(
@@ -75,7 +85,7 @@ def train(
         training_arguments(run.train, str(output), validating=bool(validation), report_to=report_to),
         spec=run.train,
         losses=run.mixture(),
-        collate=build_collate(run.model, encoder),
+        collate=collate,
         training=dataset,
         validation=validation,
         callbacks=[_StepListener(on_step)] if on_step else [],
@@ -85,6 +95,18 @@ def train(
     report = _report(run, trainer, lists, time.monotonic() - started)
     _save(output, trainer, load_tokenizer(run.model.tokenizer or run.model.base), report)
     return report
+
+
+def check_positions(run: RunFile, network: Any) -> None:
+    """Raise ValueError where the template's longest pair has more tokens than the base has positions."""
+    pair = run.template.max_query_tokens + run.template.max_document_tokens + SPECIAL_TOKENS
+    known = getattr(network.config, "max_position_embeddings", pair)
+    if run.model.kind == "cross-encoder" and pair > known:
+        raise ValueError(
+            f"a pair of the template may have {pair} tokens (max_query_tokens {run.template.max_query_tokens}, max_document_tokens "
+            f"{run.template.max_document_tokens}, {SPECIAL_TOKENS}), and {run.model.base} has {known} positions: lower one, or take "
+            "another model.base"
+        )
 
 
 def freeze_embeddings(network: Any) -> None:

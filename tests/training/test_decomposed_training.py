@@ -12,6 +12,7 @@ from tests.training.tiny import TEMPLATE, make_base, make_set
 from training.batches import ListDataset, TokenStore, collate_apart
 from training.losses import mixture
 from training.models.decomposed import DecomposedCrossEncoder, decompose
+from training.models.projection import fit_projection
 from training.networks import build_network, load_text_encoder
 from training.run_file import DataSpec, ModelSpec
 from training.runs import load_lists
@@ -100,3 +101,33 @@ def test_a_few_dozen_steps_on_a_handful_of_lists_bring_the_loss_far_below_chance
         value.backward()
         optimizer.step()
     assert value < 0.2 * chance
+
+
+def narrow(base, width):
+    return decompose(str(base), lower_layers=1, document_offset=OFFSET, state_width=width, dropout=0.0).eval()
+
+
+@torch.no_grad()
+def test_a_fitted_projection_of_almost_the_whole_width_changes_almost_no_score(base, batch):
+    whole = list_logits(decompose(str(base), lower_layers=1, document_offset=OFFSET).eval(), batch)
+    errors = []
+    for width in (30, 8):
+        network = narrow(base, width)
+        random = (list_logits(network, batch) - whole).square().mean()
+        fit_projection(network, batch)
+        errors.append((list_logits(network, batch) - whole).square().mean())
+        assert errors[-1] < random
+    assert errors[0] < 1e-3 * whole.var()
+    assert errors[0] < errors[1]
+
+
+def test_a_wide_source_becomes_narrow_and_a_narrow_one_goes_on_with_its_projection(base, batch, tmp_path):
+    decompose(str(base), lower_layers=1, document_offset=OFFSET).save(tmp_path / "wide")
+    network = decompose(str(tmp_path / "wide"), lower_layers=1, document_offset=OFFSET, state_width=8)
+    network.save(tmp_path / "narrow")
+    again = decompose(str(tmp_path / "narrow"), lower_layers=1, document_offset=OFFSET, state_width=8)
+    fit_projection(again, batch)
+
+    assert torch.equal(again.compress.weight, network.compress.weight)
+    with pytest.raises(ValueError, match="the source keeps 8 numbers a token"):
+        decompose(str(tmp_path / "narrow"), lower_layers=1, document_offset=OFFSET, state_width=16)

@@ -18,7 +18,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers import AutoConfig, BertForSequenceClassification
 
-from training.models.cross_encoder import load_cross_encoder
+from training.models.cross_encoder import keep_layers, load_cross_encoder, with_dropout
+from training.models.dropout import replace_dropout
 from training.models.layers import attend, embed, encode
 
 _SETTINGS = "decomposition.json"
@@ -39,6 +40,8 @@ class DecomposedCrossEncoder(nn.Module):
         narrow = state_width < width
         self.compress = nn.Linear(width, state_width) if narrow else nn.Identity()
         self.expand = nn.Linear(state_width, width) if narrow else nn.Identity()
+        # Whether the projection was trained; a new one is fitted first (training.models.projection).
+        self.projected = False
 
     @property
     def config(self) -> Any:
@@ -57,9 +60,12 @@ class DecomposedCrossEncoder(nn.Module):
 
     def document_states(self, input_ids: Tensor, mask: Tensor) -> Tensor:
         """What is kept of documents [documents, tokens]: states [documents, tokens, state_width]."""
-        types = torch.ones_like(input_ids)
-        hidden = embed(self.model.bert.embeddings, input_ids, types, self.document_offset)
-        return self.compress(encode(self.lower, hidden, mask))
+        return self.compress(self.hidden_states(input_ids, mask))
+
+    def hidden_states(self, input_ids: Tensor, mask: Tensor) -> Tensor:
+        """Documents after the lower layers, at the encoder's whole width."""
+        hidden = embed(self.model.bert.embeddings, input_ids, torch.ones_like(input_ids), self.document_offset)
+        return encode(self.lower, hidden, mask)
 
     def query_states(self, input_ids: Tensor, mask: Tensor) -> Tensor:
         """A query's own states [queries, tokens, width] after the lower layers."""
@@ -102,19 +108,42 @@ def decompose(
     layers: Sequence[int] | None = None,
     dropout: float = 0.1,
 ) -> DecomposedCrossEncoder:
-    """A decomposed model that starts from a cross-encoder's (or a bare BERT encoder's) weights; `layers` as in `load_cross_encoder`.
+    """A decomposed model that starts from the weights of a cross-encoder, of a bare BERT encoder, or of a decomposed model that was wider.
 
-    Split below the layers in which the source matches query and document: split above them, it starts with scores that carry
-    nothing, and training flattens the scores and states to constants before it learns to match anew.
+    `layers` are as in `load_cross_encoder`. Split below the layers in which the source matches query and document: split above them, it
+    starts with scores that carry nothing, and training flattens the scores and states to constants before it learns to match anew.
     """
-    model = load_cross_encoder(source, layers=layers, dropout=dropout).model
+    if (Path(source) / _SETTINGS).is_file():
+        network = load_decomposed(Path(source), dropout=dropout)
+        model = network.model
+        replace_dropout(model)
+        if network.projected:
+            return _as_it_was(network, lower_layers, document_offset, state_width, layers)
+        if layers is not None:
+            keep_layers(model, layers)
+    else:
+        model = load_cross_encoder(source, layers=layers, dropout=dropout).model
     width = state_width or model.config.hidden_size
     return DecomposedCrossEncoder(model, lower_layers=lower_layers, document_offset=document_offset, state_width=width)
 
 
-def load_decomposed(directory: Path) -> DecomposedCrossEncoder:
+def _as_it_was(
+    network: DecomposedCrossEncoder, lower_layers: int, document_offset: int, state_width: int | None, layers: Sequence[int] | None
+) -> DecomposedCrossEncoder:
+    """A narrow source, which training goes on with; its trained projection fits no other shape."""
+    asked = (lower_layers, document_offset, state_width, layers)
+    if asked != (network.lower_layers, network.document_offset, network.state_width, None):
+        raise ValueError(
+            f"the source keeps {network.state_width} numbers a token, split after layer {network.lower_layers} with documents from "
+            f"position {network.document_offset}: go on with the same state_width, lower_layers and document_offset, without `layers`"
+        )
+    return network
+
+
+def load_decomposed(directory: Path, *, dropout: float = 0.0) -> DecomposedCrossEncoder:
     """A model that `DecomposedCrossEncoder.save` wrote."""
-    config = AutoConfig.from_pretrained(directory)
+    config = with_dropout(AutoConfig.from_pretrained(directory), dropout)
     model = DecomposedCrossEncoder(BertForSequenceClassification(config), **json.loads((directory / _SETTINGS).read_text()))
     model.load_state_dict(load_file(directory / "model.safetensors"))
+    model.projected = isinstance(model.compress, nn.Linear)
     return model
