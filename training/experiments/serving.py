@@ -9,14 +9,18 @@ import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from statistics import median
+from statistics import fmean, median
 
 import msgspec
 import numpy as np
 
-from sidecar.encoding import Fields
+from sidecar.encoding import DocumentTokens, Fields
 from sidecar.log import configure_logging
 from sidecar.manifest import read_manifest
+from sidecar.profiles import open_directory
+from sidecar.states import DocumentStates
+from sidecar.states import pack as pack_states
+from sidecar.vectors import pack as pack_vector
 from training.evaluate.served import Served
 from training.evaluate.vectors import Vectors
 from training.experiments.sets import HeldOut
@@ -26,11 +30,12 @@ _NAME = "measured"
 
 
 class ServedFigures(msgspec.Struct, frozen=True):
-    """Scores by set and list, the median time of 100 hits, and the bytes of the directory's graphs."""
+    """Scores by set and list, the median time of 100 hits, and bytes: of the directory's graphs, and kept of a document ahead of time."""
 
     scores: dict[str, list[list[float]]]
     ms: float
     bytes: int
+    document_bytes: float = 0.0
 
 
 def measure(directory: Path, tests: Sequence[HeldOut], *, windows: int) -> ServedFigures:
@@ -40,7 +45,22 @@ def measure(directory: Path, tests: Sequence[HeldOut], *, windows: int) -> Serve
     with Served({}, directory) if embeds else Served({_NAME: directory}) as served:
         scores = {test.name: cosines(served, test) if embeds else _scores(served, test) for test in tests}
         ms = _median_ms(served, tests[0], windows, embeds=embeds)
-    return ServedFigures(scores, ms, sum(path.stat().st_size for path in directory.glob("*.onnx")))
+    return ServedFigures(scores, ms, sum(path.stat().st_size for path in directory.glob("*.onnx")), document_bytes(directory, tests))
+
+
+def document_bytes(directory: Path, tests: Sequence[HeldOut]) -> float:
+    """What the document store keeps of one of the tests' documents, on average; 0 of a model that reads documents with their query."""
+    manifest, encoder, _ = open_directory(directory)
+    if manifest.decomposition is None:
+        return len(pack_vector(np.zeros(manifest.hidden_size, np.float16))) if manifest.kind == "embedder" else 0.0
+    texts = [encoder.template.compose(fields) for test in tests for fields in test.documents().values()]
+    width = manifest.decomposition.state_width
+    return fmean(len(pack_states(_empty_states(tokens, width))) for tokens in encoder.encode_documents(texts))
+
+
+def _empty_states(tokens: DocumentTokens, width: int) -> DocumentStates:
+    length = len(tokens.ids) + 1
+    return DocumentStates(tokens, np.zeros((length, width), np.int8), np.zeros(length, np.float32))
 
 
 def cosines(served: Served, test: HeldOut) -> list[list[float]]:

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean, median
-from typing import Any
 
 from matplotlib.figure import Figure
 from transformers import AutoConfig
@@ -32,23 +31,39 @@ TEACHER = "teacher"
 
 @dataclass(frozen=True, slots=True)
 class Student:
-    """A row: how many of the teacher's layers, the loss, and how it reads documents."""
+    """A row: which of its base's layers (or how many, spread evenly), the loss, and how it reads documents.
+
+    The base is the teacher where none is named. Of a decomposed student `apart` layers read query and document apart, and `width` numbers
+    are kept of a token.
+    """
 
     name: str
-    layers: int
+    layers: int | tuple[int, ...]
     loss: str = "kl"
     kind: ModelKind = "cross-encoder"
     base: str | None = None
-    settings: Mapping[str, Any] = field(default_factory=dict)
+    apart: int = 2
+    width: int | None = None
+
+    @property
+    def count(self) -> int:
+        """How many layers it has."""
+        return self.layers if isinstance(self.layers, int) else len(self.layers)
 
 
+# The first layers of a teacher match query and document: they are split there, and the last one answers.
+_LOW = (0, 1, 2, 5)
 STUDENTS = (
     *(Student(f"{layers} layer{'s' if layers > 1 else ''}, kl", layers) for layers in (1, 2, 3, 4, 6)),
     Student("3 layers, MarginMSE", 3, "margin_mse"),
     Student("3 layers, RankDistil", 3, "rank_distil"),
     Student("3 layers, judgments alone", 3, "softmax"),
-    Student("decomposed, 4 layers apart", 6, kind="decomposed"),
-    Student("dot product", 6, kind="bi-encoder", base="minilm"),
+    Student("decomposed, 4 layers apart, 2 together", 6, kind="decomposed", apart=4),
+    Student("decomposed, 2 apart, 2 together", _LOW, kind="decomposed"),
+    Student("decomposed, 2 apart, 2 together, 128 wide", _LOW, kind="decomposed", width=128),
+    Student("decomposed, 2 apart, 2 together, 64 wide", _LOW, kind="decomposed", width=64),
+    Student("dot product, 6 layers", 6, kind="bi-encoder", base="minilm"),
+    Student("dot product, 3 layers", 3, kind="bi-encoder", base="minilm"),
 )
 
 
@@ -82,7 +97,7 @@ def _plan(
     sets = _scored(lab, teacher)
     plan = [(TEACHER, _teacher_cell(teacher, tests, windows))]
     for student in students:
-        if student.layers <= total:
+        if student.count <= total:
             runs = [_run(lab, student, teacher, sets, total, seed) for seed in lab.seeds]
             plan += [(student.name, _student_cell(student, run, tests, windows)) for run in runs]
     return plan
@@ -109,9 +124,9 @@ def _scored(lab: Lab, teacher: Path) -> tuple[DataSpec, ...]:
 
 
 def _run(lab: Lab, student: Student, teacher: Path, sets: tuple[DataSpec, ...], total: int, seed: int) -> RunFile:
-    cross_encoder = student.kind == "cross-encoder"
-    layers = spread_layers(student.layers, total) if cross_encoder else None
-    model = ModelSpec(student.base or str(teacher / "model"), student.kind, layers=layers, lower_layers=max(1, total - 2), dropout=0.0)
+    layers = student.layers if isinstance(student.layers, tuple) else spread_layers(student.layers, total)
+    source, apart = student.base or str(teacher / "model"), min(student.apart, len(layers) - 1) or 1
+    model = ModelSpec(source, student.kind, layers=layers, lower_layers=apart, state_width=student.width, dropout=0.0)
     return RunFile(student.name, model, sets, {student.loss: LossSpec()}, template=TEMPLATE, train=train_settings(lab.steps, seed))
 
 
@@ -143,10 +158,18 @@ def _exported(run: Path, directory: Path, tests: Sequence[HeldOut], windows: int
 
 def _costs(measured: Mapping[str, Sequence[ServedFigures]], means: Mapping[str, float]) -> Table:
     rows: list[tuple[TableCell, ...]] = [
-        (name, f"{means[name]:.3f}", _ms(networks), networks[0].bytes / 2**20) for name, networks in measured.items()
+        (name, f"{means[name]:.3f}", _ms(networks), networks[0].bytes / 2**20, _kept(networks[0])) for name, networks in measured.items()
     ]
-    note = "Milliseconds: median window of 100 hits, documents seen before, on this machine's cores. NDCG@10: the mean over the sets."
-    return Table("Quality and cost", ("", "NDCG@10", "ms per 100 hits", "MiB of graphs"), tuple(rows), (note,))
+    notes = (
+        "Milliseconds: median window of 100 hits, documents seen before, on this machine's cores. NDCG@10: the mean over the sets.",
+        "Bytes a document: what is kept of one ahead of searches, mean over the test documents, whose texts are cut at "
+        f"{TEMPLATE.max_document_tokens} tokens here.",
+    )
+    return Table("Quality and cost", ("", "NDCG@10", "ms per 100 hits", "MiB of graphs", "bytes a document"), tuple(rows), notes)
+
+
+def _kept(figures: ServedFigures) -> str:
+    return f"{figures.document_bytes:,.0f}" if figures.document_bytes else "none"
 
 
 def _ms(networks: Sequence[ServedFigures]) -> float:
