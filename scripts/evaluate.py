@@ -64,6 +64,7 @@ def _depths(_context: click.Context, _parameter: click.Parameter, value: str) ->
 @click.option(
     "--relevant-from", default=1, show_default=True, type=click.IntRange(1), help="The least grade that MAP, MRR and recall count."
 )
+@click.option("--annotate", is_flag=True, help="Write the figures into each model's manifest and card, too.")
 @click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="The report's folder.")
 @json_option
 def command(
@@ -75,6 +76,7 @@ def command(
     window: int,
     depths: tuple[int, ...],
     relevant_from: int,
+    annotate: bool,
     out: Path,
     as_json: bool,
 ) -> None:
@@ -86,6 +88,7 @@ def command(
     \b
     Example: rerank evaluate --data ../shared/data/esci --models sidecar/models/fast --models sidecar/models/best --out runs/report
     """
+    from training.evaluate.card import annotate_cards  # noqa: PLC0415
     from training.evaluate.console import tables  # noqa: PLC0415 - torch, matplotlib and pyarrow are slow to import
     from training.evaluate.evidence import Plan  # noqa: PLC0415
     from training.evaluate.files import write  # noqa: PLC0415
@@ -107,6 +110,8 @@ def command(
         progress=progress_bar,
     )
     write(out, report, evaluated)
+    if annotate:
+        annotate_cards(report, models)
     if as_json:
         print_json(report)
         return

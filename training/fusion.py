@@ -132,7 +132,8 @@ def _best_penalty(parts: Sequence[Sequence[FusionList]], penalties: Sequence[flo
 
 def _as_good(behind: Floats) -> bool:
     """Whether paired differences have a mean within one standard error of 0."""
-    return float(behind.mean()) <= float(behind.std(ddof=1)) / len(behind) ** 0.5
+    error = float(behind.std(ddof=1)) / float(np.sqrt(len(behind)))
+    return float(behind.mean()) <= error
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +17,7 @@ from sidecar.errors import InvalidModel
 from sidecar.fusion import features, fuse
 from sidecar.manifest import read_manifest
 from tests.training.shop import JUDGED, PRODUCTS, write_models, write_shop
+from training.evaluate.card import annotate_cards
 from training.evaluate.evidence import Plan
 from training.evaluate.files import write
 from training.evaluate.judged import limited, read_folder
@@ -222,5 +224,19 @@ def test_an_option_that_is_given_too_often_is_named() -> None:
 def test_the_real_test_split_holds_its_fifty_queries_and_no_training_query(real_data: Path) -> None:
     tested, trained = (read_folder(real_data / "esci", part) for part in ("test", "train"))
 
-    assert (len(tested.queries), len(trained.queries)) == (50, 100)
+    assert (len(tested.queries), len(trained.queries)) == (50, 80)
     assert not {item.query for item in tested.queries} & {item.query for item in trained.queries}
+
+
+def test_a_card_says_what_the_report_says(shop: Path, models: Path, tmp_path: Path) -> None:
+    report = evaluated(shop, models, tmp_path)
+    directory = tmp_path / "fused"
+    shutil.copytree(models / "fused", directory)
+    annotate_cards(report, {"fused": directory})
+    manifest = read_manifest(directory)
+
+    row = report.sets[0].full.row("fused")
+    measured = {value for name, value in manifest.quality.items() if name.endswith("rrf's 10 hits re-ranked")}
+    assert measured == {round(row.means["ndcg@10"], 4)}
+    assert [name for name in manifest.latency if "documents known" in name]
+    assert "hits re-ranked" in (directory / "README.md").read_text()

@@ -167,8 +167,8 @@ def annotate(directory: Path, summary: str | None = None, **changes: Any) -> Man
 
 
 def _summary(card: Path) -> str:
-    """The card's first paragraph below its title."""
-    return card.read_text().split("\n\n")[1]
+    """The card's first paragraph below its title; none where there is no card yet."""
+    return card.read_text().split("\n\n")[1] if card.is_file() else ""
 
 
 def describe(directory: Path) -> str:

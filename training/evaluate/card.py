@@ -1,0 +1,47 @@
+"""A report's figures -> the manifest and the card of each model it measured: what a card says was printed by a command."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from benchmarks.machine import this_machine
+from sidecar.manifest import read_manifest
+from training.evaluate.report import Report, SetReport
+from training.export.directory import annotate
+
+Figures = dict[str, float | str]
+
+
+def annotate_cards(report: Report, models: Mapping[str, Path]) -> None:
+    """Set the report's quality and latency in every model's manifest and card; figures of other sets stay."""
+    machine = this_machine()
+    for name, directory in models.items():
+        manifest = read_manifest(directory)
+        quality = {**manifest.quality, **{key: value for judged in report.sets for key, value in _quality(judged, name).items()}}
+        timed = {key: value for judged in report.sets for key, value in _latency(judged, name).items()}
+        latency = {"machine": f"{machine.processor}, {machine.cores} cores, {machine.date}", **timed}
+        annotate(directory, quality=quality, latency=latency)
+
+
+def _quality(judged: SetReport, model: str) -> Figures:
+    """NDCG@10 of the model as it is served, beside the first passes that it re-ranks."""
+    measured = f"{judged.name} {judged.part}, {judged.queries} queries, NDCG@10"
+    figures: Figures = {}
+    for row in judged.full.models:
+        if row.model == model:
+            first_pass = judged.full.row(row.first_pass)
+            assert first_pass is not None
+            figures[f"{measured}: {row.first_pass} alone"] = round(first_pass.means["ndcg@10"], 4)
+            figures[f"{measured}: {row.first_pass}'s {judged.window} hits re-ranked"] = round(row.means["ndcg@10"], 4)
+    return figures
+
+
+def _latency(judged: SetReport, model: str) -> Figures:
+    figures: Figures = {}
+    for found in judged.latencies:
+        if found.model == model:
+            measured = f"{judged.name}, {judged.window} hits, median ms"
+            figures[f"{measured}: documents known"] = round(found.known_median_ms, 1)
+            figures[f"{measured}: documents seen for the first time"] = round(found.first_median_ms, 1)
+    return figures
