@@ -70,6 +70,10 @@ class Engine:
         """Begin to load the models."""
         self._profiles.start()
 
+    def wait_loaded(self, timeout_s: float) -> bool:
+        """Whether every model directory was tried once, waiting for it."""
+        return self._profiles.loaded.wait(timeout_s)
+
     def refresh(self) -> None:
         """Look for new and changed models now."""
         self._profiles.refresh()

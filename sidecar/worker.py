@@ -11,10 +11,12 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import os
 import socket
 import struct
 import sys
 import time
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -31,6 +33,9 @@ _STEP_S = 0.05
 # A classic BPF program over the TCP header: a segment with SYN (byte 13, bit 2) is dropped, any other passes.
 _NO_SYN = b"".join(struct.pack("HBBI", *line) for line in ((0x30, 0, 0, 13), (0x45, 0, 1, 0x02), (0x06, 0, 0, 0), (0x06, 0, 0, 0xFFFFFFFF)))
 _SO_ATTACH_FILTER = 26
+_SO_DETACH_FILTER = 27
+# A listener that another worker closed to new connections is opened again within this.
+_RESTORE_S = 0.5
 
 
 def drop_handshakes(listener: socket.socket) -> None:
@@ -45,11 +50,32 @@ def drop_handshakes(listener: socket.socket) -> None:
             listener.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, struct.pack("HP", len(_NO_SYN) // 8, ctypes.addressof(program)))
 
 
+def restore_handshakes(listener: socket.socket) -> None:
+    """Undo `drop_handshakes`: the listener is one for all processes that hold it, and this one goes on serving."""
+    if sys.platform == "linux" and listener.family in (socket.AF_INET, socket.AF_INET6):
+        # It fails where there is no filter, which is the rule.
+        with contextlib.suppress(OSError):
+            listener.setsockopt(socket.SOL_SOCKET, _SO_DETACH_FILTER, 0)
+
+
+def service_ends(listener: socket.socket) -> bool:
+    """Whether gunicorn's master has closed its listener: it does so when the whole service stops, and not when it replaces a worker.
+
+    False where that cannot be seen.
+    """
+    try:
+        held = {os.readlink(entry) for entry in Path(f"/proc/{os.getppid()}/fd").iterdir()}
+    except OSError:
+        return False
+    return f"socket:[{os.fstat(listener.fileno()).st_ino}]" not in held
+
+
 class DrainingWorker(ThreadWorker):  # type: ignore[misc] # gunicorn has no types
     """The application carries what the worker needs: its engine, and how long to drain."""
 
     _drain_until: float | None = None
     _linger_until: float | None = None
+    _restored = 0.0
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """SIGTERM: begin the drain; the loop ends when it is over."""
@@ -65,7 +91,13 @@ class DrainingWorker(ThreadWorker):  # type: ignore[misc] # gunicorn has no type
     def notify(self) -> None:
         """Called on every turn of gunicorn's loop."""
         super().notify()
-        if self._drain_until is not None and time.monotonic() >= self._drain_until:
+        now = time.monotonic()
+        if self._drain_until is None:
+            if self.alive and now >= self._restored + _RESTORE_S:
+                self._restored = now
+                for listener in self.sockets:
+                    restore_handshakes(listener.sock)
+        elif now >= self._drain_until:
             self.alive = False
 
     def wait_for_and_dispatch_events(self, timeout: float) -> None:
@@ -77,7 +109,8 @@ class DrainingWorker(ThreadWorker):  # type: ignore[misc] # gunicorn has no type
         super().set_accept_enabled(enabled)
         if not self.alive and not enabled:
             for listener in self.sockets:
-                drop_handshakes(listener.sock)
+                if service_ends(listener.sock):
+                    drop_handshakes(listener.sock)
                 self._accept_backlog(listener)
                 listener.close()
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from flask import Flask
 
 from sidecar.app import create_app
@@ -11,13 +13,23 @@ from sidecar.log import configure_logging
 from sidecar.metrics import Metrics
 
 
+# Below gunicorn's time for a worker that does not report: one that takes longer to load answers 503 meanwhile.
+_LOADING_S = 20.0
+
+
 def load() -> Flask:
-    """The application with its engine started; `extensions` holds what the worker's stop needs (sidecar.worker)."""
+    """The application with its engine started; `extensions` holds what the worker's stop needs (sidecar.worker).
+
+    A worker that takes another's place accepts nothing before its models are there: what connects meanwhile waits in the listener's
+    queue, or is served by the worker that is being replaced. The first ones answer at once, so that a start can be watched.
+    """
     settings = Settings()
     configure_logging(settings.log_level)
     metrics = Metrics()
     engine = make_engine(settings, metrics)
     engine.start()
+    if int(os.environ.get("RERANK_WORKER_GENERATION", "1")) > settings.workers:
+        engine.wait_loaded(_LOADING_S)
     app = create_app(settings, engine, metrics)
     app.extensions["engine"] = engine
     app.extensions["drain_s"] = settings.drain_s

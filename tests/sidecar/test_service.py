@@ -12,12 +12,13 @@ import threading
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import cohere
 import httpx
 import pytest
 
-from sidecar.worker import drop_handshakes
+from sidecar.worker import drop_handshakes, restore_handshakes
 from tests.sidecar.conftest import ROOT, running
 from tests.sidecar.tiny import write_model
 
@@ -122,6 +123,40 @@ def test_a_killed_worker_is_replaced_and_seen(own_service):
     own_service.wait_until(200)
     assert metric(own_service.url, "rerank_worker_generation") == before + 1
     assert '"worker ended"' in own_service.log.read_text()
+
+
+def test_a_worker_replaced_after_its_number_of_requests_leaves_a_service_that_answers(tmp_path):
+    with running(tmp_path, RERANK_MAX_REQUESTS="3") as own:
+        for _ in range(12):
+            assert httpx.post(f"{own.url}/v1/hits", json=HITS, timeout=30).status_code == 200
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_workers_replaced_by_a_hang_up_leave_a_service_that_answers(tmp_path, workers):
+    with running(tmp_path, RERANK_WORKERS=workers, RERANK_DRAIN_S="0.1") as own:
+        before = worker_of(own)
+        os.kill(own.process.pid, signal.SIGHUP)
+        until = time.monotonic() + 60
+        while Path(f"/proc/{before}").exists():
+            assert time.monotonic() < until
+            assert httpx.get(f"{own.url}/live", timeout=30).status_code == 200
+        own.wait_until(200)
+        assert httpx.post(f"{own.url}/v1/hits", json=HITS, timeout=30).status_code == 200
+
+
+def test_one_of_two_workers_that_is_stopped_leaves_a_service_that_answers(tmp_path):
+    with running(tmp_path, RERANK_WORKERS="2", RERANK_DRAIN_S="0.1") as own:
+        os.kill(worker_of(own), signal.SIGTERM)
+        for _ in range(40):
+            assert httpx.get(f"{own.url}/live", timeout=30).status_code == 200
+
+
+def test_a_listener_that_another_process_closed_to_newcomers_is_opened_again():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        drop_handshakes(listener)
+        restore_handshakes(listener)
+        with socket.create_connection(listener.getsockname(), timeout=5):
+            pass
 
 
 def test_several_workers_answer_metrics_for_all(tmp_path):
