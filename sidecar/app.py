@@ -9,6 +9,7 @@ from __future__ import annotations
 import hmac
 import time
 import uuid
+from functools import partial
 
 import structlog
 from flask import Flask, Response, g, request
@@ -18,7 +19,7 @@ from sidecar.arrival import waited_ms
 from sidecar.clients import clients_blueprint
 from sidecar.config import Settings
 from sidecar.engine import Engine
-from sidecar.errors import InvalidRequest, NotReady, Overloaded, RequestTooLarge, RerankError, Unauthorized
+from sidecar.errors import DeadlineExceeded, InvalidRequest, NotReady, Overloaded, RequestTooLarge, RerankError, Unauthorized
 from sidecar.hits import hits_blueprint
 from sidecar.metrics import Metrics
 from sidecar.openapi import openapi_document
@@ -40,7 +41,7 @@ def create_app(settings: Settings, engine: Engine, metrics: Metrics) -> Flask:
     app.register_blueprint(clients_blueprint(settings, engine))
     _add_health(app, engine, metrics)
     _add_edges(app, settings, metrics)
-    app.register_error_handler(Exception, _on_error)
+    app.register_error_handler(Exception, partial(_on_error, metrics))
     return app
 
 
@@ -113,9 +114,11 @@ def _check_wait(limit_ms: float, metrics: Metrics) -> None:
         raise Overloaded(f"the request waited {waited:.0f} ms for a thread, above {limit_ms} ms", retry_after_s=1)
 
 
-def _on_error(error: Exception) -> Response:
+def _on_error(metrics: Metrics, error: Exception) -> Response:
     """Every error, in the shape of the route that was asked."""
     known = _known(error)
+    if isinstance(known, DeadlineExceeded):
+        metrics.dropped.inc()
     if known.status >= 500 and not isinstance(known, NotReady) and known.code == "internal":
         _log.error("unexpected error", exc_info=error)
     response = RENDERERS.get(request.path, RENDERERS[""])(known, g.request_id)

@@ -1,6 +1,7 @@
 """Documents seen without a vector, embedded when nothing more urgent waits: the next window that holds them knows their similarity.
 
-Invariant: a request never waits for this; what does not fit, or fails, is left out and met again with the document.
+Invariants: a request never waits for this; what does not fit, or fails, is left out and met again with the document; nothing ends the
+thread but the service's end.
 """
 
 from __future__ import annotations
@@ -15,29 +16,28 @@ from sidecar.candidates import Candidate
 from sidecar.errors import RerankError
 
 _MOST_WAITING = 2048
-# One at a time: a request that comes meanwhile finds all threads but one free, and that one soon.
-_AT_ONCE = 1
 
 _log = structlog.get_logger()
 
 
 class Backlog:
-    """One thread that hands waiting documents to `embed`, a few at a time."""
+    """One thread that hands waiting documents to `embed`, with the key of the embedder that they are meant for."""
 
-    def __init__(self, embed: Callable[[Sequence[Candidate]], None]) -> None:
+    def __init__(self, embed: Callable[[str, Candidate], None]) -> None:
         self._embed = embed
-        self._waiting: OrderedDict[bytes, Candidate] = OrderedDict()
+        self._waiting: OrderedDict[bytes, tuple[str, Candidate]] = OrderedDict()
         self._changed = threading.Condition()
         self._closing = False
         self._busy = False
         self._thread = threading.Thread(target=self._run, name="embed-backlog", daemon=True)
         self._thread.start()
 
-    def add(self, candidates: Sequence[Candidate]) -> None:
+    def add(self, embedder: str, candidates: Sequence[Candidate]) -> None:
         """Have documents embedded some time; those already waiting stay where they are."""
         with self._changed:
             for candidate in candidates[: _MOST_WAITING - len(self._waiting)]:
-                self._waiting.setdefault(candidate.digest, candidate)
+                if candidate.digest not in self._waiting:
+                    self._waiting[candidate.digest] = (embedder, candidate.kept())
             self._changed.notify_all()
 
     def wait(self, timeout_s: float) -> bool:
@@ -53,18 +53,21 @@ class Backlog:
         self._thread.join()
 
     def _run(self) -> None:
-        while batch := self._take():
+        # One at a time: a request that comes meanwhile finds all threads but one free, and that one soon.
+        while taken := self._take():
             try:
-                self._embed(batch)
+                self._embed(*taken)
             except RerankError as error:
-                _log.debug("documents not embedded", count=len(batch), reason=error.code)
+                _log.debug("document not embedded", reason=error.code)
+            except Exception:
+                _log.exception("document not embedded")
 
-    def _take(self) -> list[Candidate]:
+    def _take(self) -> tuple[str, Candidate] | None:
         with self._changed:
             self._busy = False
             self._changed.notify_all()
             self._changed.wait_for(lambda: self._waiting or self._closing)
             if self._closing:
-                return []
+                return None
             self._busy = True
-            return [self._waiting.popitem(last=False)[1] for _ in range(min(_AT_ONCE, len(self._waiting)))]
+            return self._waiting.popitem(last=False)[1]

@@ -164,14 +164,14 @@ class Batcher:
         now = self._clock()
         if deadline <= now:
             raise DeadlineExceeded("the deadline passed before scoring began")
-        backlog_ms = self._backlog_ms()
-        if not self._jobs or not backlog_ms:
+        if not self._backlog_ms():
             return
         ahead_ms = sum(job.waiting_ms + job.running_ms for job in self._jobs if job.work.deadline <= deadline)
         late = now + (ahead_ms + cost_ms) / self.threads / 1000 > deadline
-        if late or backlog_ms / self.threads > self._max_backlog_ms:
+        # Work that is due later, such as a catalogue's, gives way: it refuses nobody who comes before it.
+        if late or ahead_ms / self.threads > self._max_backlog_ms:
             self._metrics.refused.inc()
-            raise Overloaded(f"{backlog_ms / self.threads:.0f} ms of work are waiting", retry_after_s=backlog_ms / self.threads / 1000)
+            raise Overloaded(f"{ahead_ms / self.threads:.0f} ms of work come before it", retry_after_s=ahead_ms / self.threads / 1000)
 
     def _score(self) -> None:
         while (taken := self._next()) is not None:
@@ -209,7 +209,6 @@ class Batcher:
         for job in list(self._jobs):
             end = now + job.waiting_ms / self.threads / 1000 if others else now
             if end > job.work.deadline:
-                self._metrics.dropped.inc()
                 self._finish(job, DeadlineExceeded("the scoring could not end before the deadline"))
                 others = len(self._jobs) > 1
 

@@ -6,7 +6,7 @@ to read it. Invariant: equal digests mean equal texts under one way of reading (
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from hashlib import blake2b
 
 import msgspec
@@ -25,19 +25,25 @@ _decoder = msgspec.json.Decoder(dict[str, object])
 class Candidate:
     """A document's digest, and its composed text for whoever needs it."""
 
-    __slots__ = ("_compose", "_text", "digest")
+    __slots__ = ("_document", "_template", "_text", "digest")
 
-    def __init__(self, digest: bytes, compose: Callable[[], ComposedText], text: ComposedText | None = None) -> None:
+    def __init__(self, digest: bytes, template: TextTemplate, document: Document, text: ComposedText | None = None) -> None:
         self.digest = digest
-        self._compose = compose
+        self._template = template
+        self._document = document
         self._text = text
 
     @property
     def text(self) -> ComposedText:
         """The text of each template field."""
         if self._text is None:
-            self._text = self._compose()
+            self._text = _composed(self._template, self._document)
         return self._text
+
+    def kept(self) -> Candidate:
+        """The same for longer than its request: a document's JSON is a view that holds the whole body in memory."""
+        document = self._document
+        return Candidate(self.digest, self._template, document.copy() if isinstance(document, msgspec.Raw) else document, self._text)
 
 
 class Recognizer:
@@ -61,9 +67,9 @@ class Recognizer:
 
 def _candidate(template: TextTemplate, reading: bytes, document: Document, digest: bytes | None) -> Candidate:
     if digest is not None:
-        return Candidate(digest, lambda: _composed(template, document))
+        return Candidate(digest, template, document)
     text = _composed(template, document)
-    return Candidate(_digest("\x1f".join(text).encode(), reading), lambda: text, text)
+    return Candidate(_digest("\x1f".join(text).encode(), reading), template, document, text)
 
 
 def _composed(template: TextTemplate, document: Document) -> ComposedText:
@@ -75,7 +81,7 @@ def _composed(template: TextTemplate, document: Document) -> ComposedText:
 def _fields(document: msgspec.Raw) -> Fields:
     try:
         return _decoder.decode(document)  # type: ignore[return-value] # field_text reads any JSON value
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidRequest(f"a hit's fields: {error}") from error
 
 

@@ -13,13 +13,16 @@ from flask import Blueprint, Response, g, request
 
 from sidecar.arrival import arrival
 from sidecar.config import Settings
-from sidecar.encoding import Fields, TextTemplate
+from sidecar.encoding import Fields, TextTemplate, field_text
 from sidecar.engine import Engine
 from sidecar.errors import Unprocessable
 from sidecar.hits import check_count, deadline
 from sidecar.ranking import Ranking, RankRequest, sigmoid
 from sidecar.schema import RerankRequest, RerankResponse, RerankResult, TeiRank, TeiRequest, WireFields, parse
 from sidecar.wire import json_answer
+
+# The role of a document's long text.
+_BODY = "description"
 
 
 def clients_blueprint(settings: Settings, engine: Engine) -> Blueprint:
@@ -42,7 +45,8 @@ def clients_blueprint(settings: Settings, engine: Engine) -> Blueprint:
         # These clients must name a model and send their vendor's: a name that is no profile means the default one.
         profile = asked.model if asked.model and engine.has_ranker(asked.model) else None
         template = engine.template(profile)
-        ranking = rank(asked.query, [_document(document, template) for document in asked.documents], profile, asked.deadline_ms)
+        documents = [_document(document, template, asked.rank_fields) for document in asked.documents]
+        ranking = rank(asked.query, documents, profile, asked.deadline_ms)
         results = [
             RerankResult(position, score, _returned(asked.documents[position]) if asked.return_documents else None)
             for position, score in _best(ranking, asked.top_n)
@@ -79,14 +83,26 @@ def _best(ranking: Ranking, top_n: int | None, *, raw: bool = False) -> list[tup
     return [(int(position), float(shown[position])) for position in order]
 
 
-def _document(document: str | WireFields, template: TextTemplate) -> Fields | str:
-    """An object is read by the model's roles if it has any of them, else as its `text`, else as all of its texts."""
+def _document(document: str | WireFields, template: TextTemplate, chosen: Sequence[str] | None) -> Fields | str:
+    """An object is read by the model's roles, and its `text` as the description; without any role as its text, or as all of its texts.
+
+    `chosen` are Cohere's `rank_fields`: of an object nothing else is read, and what is no role among them is text.
+    """
     if isinstance(document, str):
         return document
-    if any(field.role in document for field in template.fields):
-        return document
-    text = document.get("text")
-    return text if isinstance(text, str) else " ".join(value for value in document.values() if isinstance(value, str))
+    if chosen is not None:
+        document = {name: document[name] for name in chosen if name in document}
+    names = {field.role for field in template.fields}
+    roles = {name: value for name, value in document.items() if name in names and field_text(value)}
+    others = {
+        name: text for name, value in document.items() if name not in names and isinstance(value, str) and (text := field_text(value))
+    }
+    text = others.get("text", "") if chosen is None else " ".join(others.values())
+    if not roles:
+        return text or " ".join(others.values())
+    if text and _BODY not in names:
+        return " ".join([*map(field_text, roles.values()), text])
+    return {**roles, _BODY: f"{field_text(roles.get(_BODY))} {text}".strip()} if text else roles
 
 
 def _returned(document: str | WireFields) -> WireFields:

@@ -53,7 +53,7 @@ class Embeddings:
         self._queries = queries
         self._documents = documents
         self._profile = profile
-        self.backlog = Backlog(self._embed_candidates)
+        self.backlog = Backlog(self._embed_candidate)
 
     def stop(self) -> None:
         """Embed nothing more in the background."""
@@ -78,7 +78,7 @@ class Embeddings:
             return [None] * len(documents)
         candidates = self._recognizer.candidates(found.encoder.template, found.encoding, documents)
         vectors = self._documents.find(found.model, candidates)
-        self.backlog.add([candidate for candidate, vector in zip(candidates, vectors, strict=True) if vector is None])
+        self.backlog.add(found.model, [candidate for candidate, vector in zip(candidates, vectors, strict=True) if vector is None])
         if not any(vector is not None for vector in vectors):
             return [None] * len(documents)
         return similarities(self._of_queries(found, [query], deadline)[0], vectors)
@@ -97,11 +97,12 @@ class Embeddings:
         self._documents.remember(profile.model, self._recognizer.candidates(profile.encoder.template, profile.encoding, texts), vectors)
         return vectors
 
-    def _embed_candidates(self, candidates: Sequence[Candidate]) -> None:
+    def _embed_candidate(self, embedder: str, candidate: Candidate) -> None:
         profile = self._found()
-        if profile is not None:
-            tokens = _embedder(profile).tokens_of([candidate.text for candidate in candidates])
-            self._documents.remember(profile.model, candidates, self._run(profile, tokens, time.monotonic() + _NO_HURRY_S))
+        # Another embedder reads texts otherwise: it meets the document again.
+        if profile is not None and profile.model == embedder:
+            tokens = _embedder(profile).tokens_of([candidate.text])
+            self._documents.remember(profile.model, [candidate], self._run(profile, tokens, time.monotonic() + _NO_HURRY_S))
 
     def _run(self, profile: Profile, tokens: Sequence[Tokens], deadline: float) -> list[QueryVector]:
         embedder = _embedder(profile)

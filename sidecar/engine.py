@@ -18,7 +18,7 @@ from sidecar.cache import Cache
 from sidecar.candidates import Candidate, Document, Recognizer
 from sidecar.embeddings import Embedding, Embeddings, QueryVector
 from sidecar.encoding import DocumentTokens, Fields, TextTemplate, Tokens
-from sidecar.errors import NotReady, Unprocessable
+from sidecar.errors import DeadlineExceeded, NotReady, Unprocessable
 from sidecar.metrics import Metrics
 from sidecar.profiles import Profile, Profiles
 from sidecar.ranker import Pair
@@ -114,7 +114,13 @@ class Engine:
         return self._profile(profile or self.default_profile).encoder.template
 
     def rank(self, request: RankRequest) -> Ranking:
-        """Score every document; raises an error of sidecar.errors otherwise."""
+        """Score every document; raises an error of sidecar.errors otherwise, DeadlineExceeded where the answer would come too late."""
+        _check_time(request.deadline)
+        ranking = self._ranked(request)
+        _check_time(request.deadline)
+        return ranking
+
+    def _ranked(self, request: RankRequest) -> Ranking:
         profile = self._profile(request.profile or self.default_profile)
         query = profile.encoder.encode_query(request.query)
         if not len(query):
@@ -174,6 +180,11 @@ class Engine:
         if profile.ranker is None:
             raise Unprocessable(f"profile {name!r} is an embedder: it cannot rank")
         return profile
+
+
+def _check_time(deadline: float) -> None:
+    if time.monotonic() >= deadline:
+        raise DeadlineExceeded("the deadline passed before the answer was there")
 
 
 def pair_bytes(_: Pair) -> int:

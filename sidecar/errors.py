@@ -8,7 +8,8 @@ RerankError
 │   └── UnknownProfile 422
 ├── Overloaded 429            (carries retry_after_s)
 ├── NotReady 503
-│   └── ScoringFailed 503
+│   ├── ScoringFailed 503
+│   └── StoreFailed 503
 ├── DeadlineExceeded 504
 └── InvalidModel 500          (at start: a model directory that cannot be served)
 """
@@ -83,6 +84,12 @@ class ScoringFailed(NotReady):
     """The model raised, answered the wrong count, or a score that is not finite."""
 
     code = "scoring_failed"
+
+
+class StoreFailed(NotReady):
+    """The document store cannot be written: a full or failing disk."""
+
+    code = "store_failed"
 
 
 class DeadlineExceeded(RerankError):

@@ -7,6 +7,7 @@ workers pay where the interpreter's lock becomes the limit, from about sixteen c
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -47,9 +48,12 @@ logconfig_dict = {
     "loggers": {"gunicorn.error": {"level": _settings.log_level.upper(), "handlers": [], "propagate": True}},
 }
 
-if workers > 1:
-    # Each worker writes its figures into files here, so that any of them can answer /metrics for all.
-    os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="rerank-metrics-", dir=worker_tmp_dir)
+if workers > 1 and "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+    # Each worker writes its figures into files here, so that any of them can answer /metrics for all. Read again at SIGHUP, this file
+    # finds the folder that it made.
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = os.environ["SIDECAR_METRICS_FOLDER"] = tempfile.mkdtemp(
+        prefix="rerank-metrics-", dir=worker_tmp_dir
+    )
 
 
 def post_fork(_: Any, worker: Any) -> None:
@@ -71,3 +75,9 @@ def worker_exit(_: Any, worker: Any) -> None:
     application = getattr(worker, "wsgi", None)
     if application is not None:
         application.extensions["engine"].stop(grace_s=1.0)
+
+
+def on_exit(_: Any) -> None:
+    """The last thing the master does."""
+    if made := os.environ.get("SIDECAR_METRICS_FOLDER"):
+        shutil.rmtree(made, ignore_errors=True)

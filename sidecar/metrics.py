@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from typing import Literal
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
@@ -37,9 +38,12 @@ class Metrics:
         self.cache_hits = Counter("rerank_cache_hits", "Look-ups answered by a cache", ("cache",), registry=registry)
         self.cache_misses = Counter("rerank_cache_misses", "Look-ups that a cache could not answer", ("cache",), registry=registry)
         self.cache_bytes = self._gauge("rerank_cache_bytes", "Bytes held by a cache", ("cache",))
-        self.store_bytes = self._gauge("rerank_store_bytes", "Bytes of records in a document store", ("store",))
+        # Not sums: all workers see one store, and serve the same models.
+        self.store_bytes = self._gauge("rerank_store_bytes", "Bytes of records in a document store", ("store",), of_workers="livemax")
         self.store_damaged = Counter("rerank_store_damaged", "Records whose checksum was wrong: computed anew", registry=registry)
-        self.loaded = self._gauge("rerank_model_loaded", "1 for the model that serves a profile", ("profile", "model"))
+        self.loaded = self._gauge(
+            "rerank_model_loaded", "1 for the model that serves a profile", ("profile", "model"), of_workers="livemax"
+        )
         self.reloads = Counter("rerank_model_loads", "Model directories loaded, by outcome", ("outcome",), registry=registry)
         self.worker_generation = Gauge(
             "rerank_worker_generation",
@@ -78,8 +82,8 @@ class Metrics:
         MultiProcessCollector(registry)  # type: ignore[no-untyped-call] # the library leaves it without types
         return generate_latest(registry)
 
-    def _gauge(self, name: str, text: str, labels: tuple[str, ...] = ()) -> Gauge:
-        return Gauge(name, text, labels, registry=self.registry, multiprocess_mode="livesum")
+    def _gauge(self, name: str, text: str, labels: tuple[str, ...] = (), *, of_workers: Literal["livesum", "livemax"] = "livesum") -> Gauge:
+        return Gauge(name, text, labels, registry=self.registry, multiprocess_mode=of_workers)
 
 
 def _shared() -> bool:

@@ -135,6 +135,7 @@ class RerankRequest(msgspec.Struct, frozen=True):
     query: str
     documents: list[str | WireFields]
     model: str | None = None
+    rank_fields: list[str] | None = None
     top_n: int | None = None
     return_documents: bool = False
     deadline_ms: float | None = None
@@ -202,5 +203,7 @@ def parse(body: bytes, shape: type[Shape]) -> Shape:
         return msgspec.json.decode(body, type=shape)
     except msgspec.ValidationError as error:
         raise InvalidRequest(str(error)) from error
-    except msgspec.DecodeError as error:
-        raise InvalidRequest(f"the body is not JSON: {error}") from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise InvalidRequest(f"the body is not JSON in UTF-8: {error}") from error
+    except RecursionError as error:
+        raise InvalidRequest("the body is nested too deeply") from error

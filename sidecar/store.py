@@ -2,7 +2,8 @@
 
 Keys are digests of model and text, so a record never goes stale; it is only dropped for room, the least used first. Invariants: a
 commit is whole or absent after a crash (LMDB's own promise); a record damaged on disk is reported as unknown, never returned; the
-records' bytes, in whole pages, stay below the bound.
+records' bytes, in whole pages, stay below the bound, and come down to one that was lowered, commit by commit; a store that cannot be
+read costs speed and no answer.
 """
 
 from __future__ import annotations
@@ -18,14 +19,17 @@ from typing import Generic, TypeVar
 import lmdb
 import structlog
 
+from sidecar.errors import StoreFailed
 from sidecar.metrics import Metrics
 
 _PAGE = 4096
 # A use is remembered to the hour: finer would write the index of uses with every look-up.
 _USE_S = 3600
-# Room in the map for the tree, the index of uses, and the pages of old versions that readers still see.
-_SPARE = 1.3
-_SPARE_BYTES = 32 * 1024 * 1024
+# Addresses, not memory or disk, for every process alike: a map cut to one's own bound could not follow a file that another one lets grow,
+# or whose bound was lowered. The records are counted instead.
+_MAP_BYTES = 1 << 40
+# What a commit takes away beyond what it brings, where the bound was lowered: all at once would keep the lock for minutes.
+_STEP_BYTES = 16 * 1024 * 1024
 _TOTAL = b"bytes"
 # Uses remembered in memory before they are written: a service that only reads writes them too.
 _MAX_TOUCHED = 10_000
@@ -69,7 +73,7 @@ class DocumentStore(Generic[Value]):
         # readahead off: neighbours in the tree are no neighbours in a result list.
         self._environment = lmdb.open(
             str(directory),
-            map_size=int(max_bytes * _SPARE) + _SPARE_BYTES,
+            map_size=_MAP_BYTES,
             max_dbs=4,
             max_readers=512,
             readonly=read_only,
@@ -80,11 +84,16 @@ class DocumentStore(Generic[Value]):
             self._environment.open_db(name, create=not read_only) for name in (b"records", b"uses", b"order", b"facts")
         )
         self._writer = None if read_only else _Writer(self.put_many)
+        metrics.store_bytes.labels(self._name).set(self.size_bytes)
 
     def get_many(self, keys: Sequence[bytes]) -> list[Value | None]:
         """The value of each key, None where unknown or damaged."""
-        with self._environment.begin() as transaction:
-            records = [transaction.get(key, db=self._records) for key in keys]
+        try:
+            with self._environment.begin() as transaction:
+                records = [transaction.get(key, db=self._records) for key in keys]
+        except lmdb.Error:
+            _log.exception("the document store cannot be read", store=self._name)
+            return [None] * len(keys)
         found = [None if record is None else self._codec.unpack(bytes(record)) for record in records]
         damaged = sum(record is not None and value is None for record, value in zip(records, found, strict=True))
         if damaged:
@@ -95,20 +104,30 @@ class DocumentStore(Generic[Value]):
         return found
 
     def put_many(self, items: Iterable[tuple[bytes, Value]]) -> None:
-        """Keep values, in one commit; the least used leave where there is no room."""
+        """Keep values, in one commit; the least used leave where there is no room. Raises StoreFailed where they cannot be written."""
+        try:
+            total = self._commit(items)
+        except lmdb.Error as error:
+            raise StoreFailed(f"the document store {self._name!r} cannot be written: {error}") from error
+        self._metrics.store_bytes.labels(self._name).set(total)
+        if total > self._max_bytes:
+            self.put_soon([])
+
+    def _commit(self, items: Iterable[tuple[bytes, Value]]) -> int:
+        """Write; how many bytes there are then."""
         with self._lock:
             touched, self._touched = self._touched, set()
         with self._environment.begin(write=True) as transaction:
-            total = self._total(transaction)
+            before = total = self._total(transaction)
             for key, value in items:
                 total += self._put(transaction, key, self._codec.pack(value))
             hour = struct.pack(">Q", int(self._clock() // _USE_S))
             for key in touched:
                 self._use(transaction, key, hour)
-            while total > self._max_bytes:
+            while total > max(self._max_bytes, before - _STEP_BYTES):
                 total -= self._evict(transaction)
             transaction.put(_TOTAL, str(total).encode(), db=self._facts)
-        self._metrics.store_bytes.labels(self._name).set(total)
+        return total
 
     def put_soon(self, items: Sequence[tuple[bytes, Value]]) -> None:
         """Keep values without waiting for the disk; a store that is only read keeps nothing."""
@@ -214,7 +233,7 @@ class _Writer(Generic[Value]):
                 self._asked = bool(self._waiting) or self._closing
             try:
                 self._write(batch)
-            except lmdb.Error:
+            except StoreFailed:
                 # A full or failing disk must not end the thread: the service computes what it cannot keep.
                 _log.exception("records not written")
             if last:

@@ -64,7 +64,7 @@ def service_ends(listener: socket.socket) -> bool:
     False where that cannot be seen.
     """
     try:
-        held = {os.readlink(entry) for entry in Path(f"/proc/{os.getppid()}/fd").iterdir()}
+        held = {str(entry.readlink()) for entry in Path(f"/proc/{os.getppid()}/fd").iterdir()}
     except OSError:
         return False
     return f"socket:[{os.fstat(listener.fileno()).st_ino}]" not in held
@@ -73,6 +73,7 @@ def service_ends(listener: socket.socket) -> bool:
 class DrainingWorker(ThreadWorker):  # type: ignore[misc] # gunicorn has no types
     """The application carries what the worker needs: its engine, and how long to drain."""
 
+    alive: bool
     _drain_until: float | None = None
     _linger_until: float | None = None
     _restored = 0.0

@@ -12,7 +12,6 @@ from sidecar.factory import make_engine
 from sidecar.log import configure_logging
 from sidecar.metrics import Metrics
 
-
 # Below gunicorn's time for a worker that does not report: one that takes longer to load answers 503 meanwhile.
 _LOADING_S = 20.0
 

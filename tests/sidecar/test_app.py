@@ -65,15 +65,32 @@ def test_an_explanation_names_every_feature_of_every_hit():
         (b'{"hits": []}', 400, "invalid_request"),
         (b'{"query": "red", "hits": [], "deadline_ms": -1}', 400, "invalid_request"),
         (b'{"query": "red", "hits": [{"score": NaN}]}', 400, "invalid_request"),
+        (b'{"query": "caf\xe9", "hits": []}', 400, "invalid_request"),
+        (b'{"query": "red", "hits": [{"fields": {"title": "caf\xe9"}}]}', 400, "invalid_request"),
+        (b'{"query": "red", "unknown": ' + b"[" * 100000, 400, "invalid_request"),
         (b'{"query": " ", "hits": [{}]}', 422, "unprocessable"),
         (b'{"query": "red", "hits": [{}], "profile": "no"}', 422, "unknown_profile"),
         (b'{"query": "red", "hits": [{}, {}, {}, {}]}', 413, "too_large"),
         (b'{"query": "' + b"x" * 2000 + b'", "hits": []}', 413, "too_large"),
     ],
-    ids=["no json", "no object", "wrong type", "no query", "deadline", "not a number", "empty", "profile", "hits", "bytes"],
+    ids=[
+        "no json",
+        "no object",
+        "wrong type",
+        "no query",
+        "deadline",
+        "not a number",
+        "latin 1",
+        "a latin 1 field",
+        "nested",
+        "empty",
+        "profile",
+        "hits",
+        "bytes",
+    ],
 )
 def test_a_bad_request_is_answered_with_its_status_and_code(body, status, code):
-    client = client_of(max_hits=3, max_body_bytes=1024)
+    client = client_of(max_hits=3, max_body_bytes=1024 if code == "too_large" else 200_000)
     assert error_of(client.post("/v1/hits", data=body)) == (status, code)
 
 
@@ -106,8 +123,10 @@ def test_a_request_that_waited_too_long_for_a_thread_is_refused_unread():
 @pytest.mark.usefixtures("queued")
 def test_the_wait_for_a_thread_counts_against_the_deadline():
     client = client_of(max_wait_ms=1000)
-    assert error_of(client.post("/v1/hits", json={**HITS, "deadline_ms": 140})) == (504, "deadline_exceeded")
     assert client.post("/v1/hits", json=HITS).json["took_ms"] > 150
+    # Also where every score is in the cache.
+    assert error_of(client.post("/v1/hits", json={**HITS, "deadline_ms": 140})) == (504, "deadline_exceeded")
+    assert "rerank_dropped_total 1.0" in client.get("/metrics").text
 
 
 @pytest.mark.usefixtures("queued")

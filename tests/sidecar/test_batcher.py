@@ -175,6 +175,15 @@ def test_a_backlog_beyond_the_limit_refuses_even_patient_requests(callers):
     gate.opened.set()
 
 
+def test_bulk_work_that_is_due_later_refuses_nobody_who_comes_before_it(callers):
+    clock = FakeClock()
+    batcher = make_batcher(clock=clock, backlog_ms=500)
+    batcher.learn("m", tokens=4, ms=100)
+    gate = busy(batcher, callers, deadline=clock.now + 30, items=30)
+    batcher.admit("m", 4, clock.now + 1)
+    gate.opened.set()
+
+
 def test_an_idle_machine_tries_even_what_seems_too_much_so_that_a_wrong_estimate_mends():
     batcher = make_batcher()
     batcher.learn("m", tokens=1, ms=1e9)

@@ -7,7 +7,9 @@ import math
 import pytest
 
 from sidecar.app import create_app
+from sidecar.clients import _document
 from sidecar.config import Settings
+from sidecar.encoding import TemplateField, TextTemplate
 from sidecar.metrics import Metrics
 from tests.sidecar.fakes import FakeScorer, make_engine
 
@@ -47,6 +49,37 @@ def test_a_document_may_be_an_object_of_roles_or_of_text(client):
     assert {result["index"]: result["relevance_score"] for result in results} == pytest.approx(
         {0: sigmoid(10), 1: sigmoid(8), 2: sigmoid(5)}
     )
+
+
+@pytest.mark.parametrize(
+    ("document", "read"),
+    [
+        ({"title": "red", "text": "phone"}, {"title": "red", "description": "phone"}),
+        ({"text": "a long passage", "year": 2019}, {"year": 2019, "description": "a long passage"}),
+        ({"text": "phone", "tags": []}, "phone"),
+        ({"title": "red", "description": "shoe", "text": "phone", "sku": "7"}, {"title": "red", "description": "shoe phone"}),
+        ({"name": "red", "text": "phone"}, "phone"),
+        ({"name": "red", "maker": "blue"}, "red blue"),
+        ({"id": 7}, ""),
+    ],
+)
+def test_an_object_loses_neither_its_roles_nor_its_text(document, read):
+    template = TextTemplate(tuple(TemplateField(role, 9) for role in ("title", "tags", "year", "description")), 30, 9)
+    assert _document(document, template, None) == read
+
+
+@pytest.mark.parametrize(
+    ("chosen", "read"),
+    [(["title"], {"title": "red"}), (["title", "body"], {"title": "red", "description": "phone"}), (["body"], "phone"), (["no such"], "")],
+)
+def test_fields_chosen_by_the_client_are_all_that_is_read(chosen, read):
+    template = TextTemplate((TemplateField("title", 9), TemplateField("description", 9)), 30, 9)
+    assert _document({"title": "red", "body": "phone", "text": "blue"}, template, chosen) == read
+
+
+def test_a_template_without_a_description_reads_everything_as_one_text():
+    template = TextTemplate((TemplateField("title", 9),), 30, 9)
+    assert _document({"title": "red", "text": "phone"}, template, None) == "red phone"
 
 
 def test_a_model_that_is_a_profile_is_that_profile(client):

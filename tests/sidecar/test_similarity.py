@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 
+from sidecar.backlog import Backlog
+from sidecar.candidates import Candidate
 from sidecar.config import Settings
+from sidecar.encoding import TemplateField, TextTemplate
 from sidecar.engine import Engine
 from sidecar.factory import make_engine
 from sidecar.manifest import Fusion
@@ -18,6 +23,7 @@ from sidecar.ranking import RankRequest
 from sidecar.vectors import pack, similarities, unpack
 from tests.sidecar.tiny import write_model
 
+TEMPLATE = TextTemplate((TemplateField("title", 9),), 9, 9)
 SHOE, PHONE = {"title": "red shoe"}, {"title": "phone case"}
 Start = Callable[..., Engine]
 
@@ -64,6 +70,31 @@ def test_a_document_met_without_a_vector_is_neutral_and_embedded_for_the_next_wi
     assert scores(engine, PHONE, SHOE) == [0.0, 0.0]
     assert engine.embeddings.backlog.wait(10)
     assert scores(engine, PHONE, SHOE) == pytest.approx([-1.0, 1.0])
+
+
+def test_a_document_that_cannot_be_embedded_does_not_end_the_embedding_of_others() -> None:
+    embedded: list[bytes] = []
+
+    def embed_some(_embedder: str, candidate: Candidate) -> None:
+        if candidate.digest == b"bad":
+            raise ValueError("no text")
+        embedded.append(candidate.digest)
+
+    backlog = Backlog(embed_some)
+    backlog.add("embedder", [Candidate(digest, TEMPLATE, "a text") for digest in (b"bad", b"good")])
+    assert backlog.wait(10)
+    backlog.close()
+    assert embedded == [b"good"]
+
+
+def test_what_waits_to_be_embedded_does_not_hold_the_body_that_it_came_in() -> None:
+    body = b'{"hits": [{"title": "red shoe"}]}'
+    (hit,) = msgspec.json.decode(body, type=dict[str, list[msgspec.Raw]])["hits"]
+    before = sys.getrefcount(body)
+    kept = Candidate(b"digest", TEMPLATE, hit).kept()
+    del hit
+    assert sys.getrefcount(body) < before
+    assert kept.text == ("red shoe",)
 
 
 def test_a_changed_document_does_not_meet_its_old_vector(start: Start) -> None:

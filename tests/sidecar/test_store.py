@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+from functools import cache
 from pathlib import Path
 
 import lmdb
@@ -14,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sidecar.encoding import DocumentTokens
+from sidecar.errors import StoreFailed
 from sidecar.metrics import Metrics
 from sidecar.states import STATES, DocumentStates, pack, unpack
 from sidecar.store import DocumentStore
@@ -130,6 +132,48 @@ def test_many_more_records_than_fit_never_exceed_the_bound(open_store):
         store.put_many((key(each), some_states(each, length=500)) for each in range(number, number + 20))
         assert store.size_bytes <= 50 * 4096
     assert 0 < len(store) <= 50
+
+
+def test_a_bound_that_was_lowered_is_reached_commit_by_commit(open_store, monkeypatch):
+    monkeypatch.setattr("sidecar.store._STEP_BYTES", 20 * 4096)
+    filled = open_store(pages=200)
+    filled.put_many((key(number), some_states(number, length=500)) for number in range(200))
+    filled.close()
+    store = open_store(pages=50)
+    sizes = [store.size_bytes]
+    while sizes[-1] > 50 * 4096:
+        store.put_many([(key(1000 + len(sizes)), some_states(1))])
+        sizes.append(store.size_bytes)
+        assert sizes[-1] < sizes[-2]
+    assert store.known([key(1000 + len(sizes) - 1)]) == [True]
+
+
+def test_a_reader_with_a_lower_bound_follows_what_the_writer_keeps(open_store, tmp_path):
+    writer = open_store(pages=20000)
+    writer.put_many([(key(0), some_states(0))])
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        assert pool.apply(find_elsewhere, (str(tmp_path / "store"), 0))
+        for first in range(1, 12000, 1000):
+            writer.put_many((key(number), some_states(number, length=500)) for number in range(first, first + 1000))
+        # More than 40 MiB by now.
+        assert pool.apply(find_elsewhere, (str(tmp_path / "store"), 11000))
+
+
+@cache
+def reader_of(directory: str) -> DocumentStore[DocumentStates]:
+    return DocumentStore(Path(directory), STATES, max_bytes=1000, read_only=True, metrics=Metrics())
+
+
+def find_elsewhere(directory: str, number: int) -> bool:
+    return reader_of(directory).known([key(number)]) == [True]
+
+
+def test_a_store_that_cannot_be_read_knows_nothing_and_one_that_cannot_be_written_says_so(open_store):
+    store = open_store()
+    store._environment.close()
+    assert store.get_many([key(1)]) == [None]
+    with pytest.raises(StoreFailed, match="'store' cannot be written"):
+        store.put_many([(key(1), some_states(1))])
 
 
 def test_a_record_put_twice_counts_once(open_store):
