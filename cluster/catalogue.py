@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import csv
 import gzip
+import zlib
 from collections.abc import Iterator, Mapping, Sequence, Set
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
@@ -54,7 +56,8 @@ class BadRow:
 class FieldNames:
     """How a catalogue's columns become the index's fields.
 
-    `renamed` maps source to target, several sources of one target are joined in this order; `id_field` names the id (None: recognised).
+    `renamed` maps source to target, several sources of one target are joined in this order; `id_field` names the id (None: what is
+    renamed to an id, else recognised).
     """
 
     renamed: Mapping[str, str] = field(default_factory=dict)
@@ -62,11 +65,7 @@ class FieldNames:
 
     def document(self, row: dict[str, Any], line: int) -> Document:
         """The document of a row; raises ValueError where it has no id."""
-        names = (self.id_field,) if self.id_field else ID_FIELDS
-        name = next((name for name in names if row.get(name) not in (None, "")), None)
-        if name is None:
-            raise ValueError(f"no id: expected a value in {' or '.join(names)}")
-        identity = row[name]
+        name, identity = self._identity(row)
         if isinstance(identity, bool) or not isinstance(identity, str | int):
             raise ValueError(f"{name} must be a text or a whole number, not {type(identity).__name__}")
         # OpenSearch keeps `_id` for itself: it is refused inside a body.
@@ -75,7 +74,24 @@ class FieldNames:
 
     def rules(self) -> str:
         """Identifies how rows become documents: the same text means the same document of the same row."""
-        return repr((list(self.renamed.items()), self.id_field, sorted(KNOWN_COLUMNS.items())))
+        # Columns renamed to the id are named again: an index that was built before they made it is then built anew.
+        return repr((list(self.renamed.items()), self.id_field or self._renamed_to_id() or None, sorted(KNOWN_COLUMNS.items())))
+
+    def _identity(self, row: Mapping[str, Any]) -> tuple[str, Any]:
+        """The columns that hold the row's id, by name, and their value."""
+        # A row without the chosen column has no id: its own `id` would be one of another kind, and could be another row's.
+        chosen = (self.id_field,) if self.id_field else self._renamed_to_id()
+        for columns in [chosen] if chosen else [(name,) for name in ID_FIELDS]:
+            value = row.get(columns[0]) if len(columns) == 1 else _joined(row, columns)
+            if value not in (None, ""):
+                return " and ".join(columns), value
+        expected = " or ".join(chosen) if chosen else f"{' or '.join(ID_FIELDS)} (--id-field names another column)"
+        raise ValueError(f"no id: expected a value in {expected}")
+
+    def _renamed_to_id(self) -> tuple[str, ...]:
+        """The columns of the first id field that something is renamed to; none where nothing is."""
+        groups = (tuple(source for source, target in self.renamed.items() if target == name) for name in ID_FIELDS)
+        return next((columns for columns in groups if columns), ())
 
     def _fields(self, row: dict[str, Any]) -> dict[str, Any]:
         made = self._chosen(row)
@@ -127,7 +143,7 @@ def _value(row: Mapping[str, Any], column: str) -> Any:
 def read_catalogue(path: Path, names: FieldNames) -> Iterator[Document | BadRow]:
     """The rows of a file in order, each a document or the reason why it is none."""
     kind = _kind(path)
-    with _open(path) as file:
+    with _opened(path) as file:
         rows = _json_rows(path, file) if kind == "json" else _delimited_rows(path, file, kind)
         for line, row in rows:
             if isinstance(row, BadRow):
@@ -142,7 +158,7 @@ def read_catalogue(path: Path, names: FieldNames) -> Iterator[Document | BadRow]
 def count_rows(path: Path) -> int:
     """About how many rows a file has, for a progress bar."""
     kind = _kind(path)
-    with _open(path) as file:
+    with _opened(path) as file:
         lines = sum(1 for line in file if line.strip())
     return max(0, lines if kind == "json" else lines - 1)
 
@@ -155,6 +171,18 @@ def _kind(path: Path) -> str:
     if not path.is_file():
         raise InvalidCatalogue(f"{path} is not a file")
     return kind
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[IO[str]]:
+    """The text of a file for the length of the block; raises InvalidCatalogue where it cannot be read to its end."""
+    try:
+        with _open(path) as file:
+            yield file
+    # A broken gzip file shows itself late, and in three ways: not gzip, cut off, garbage inside.
+    except (OSError, EOFError, zlib.error) as error:
+        hint = "fetch it again, or take .gz off its name if it is a plain file" if path.suffix == ".gz" else "see whether you may read it"
+        raise InvalidCatalogue(f"{path} cannot be read: {error}; {hint}") from error
 
 
 def _open(path: Path) -> IO[str]:

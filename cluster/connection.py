@@ -7,21 +7,35 @@ from contextlib import contextmanager
 
 from opensearchpy import OpenSearch
 from opensearchpy.exceptions import ConnectionError as Unreachable
-from opensearchpy.exceptions import OpenSearchException
+from opensearchpy.exceptions import ConnectionTimeout, OpenSearchException, SSLError
 
+from cluster.addresses import shown
 from cluster.errors import NodeFailed
 
+_TIMEOUT_S = 60.0
 _TRANSIENT = (429, 502, 503, 504)
 
 
 @contextmanager
-def connected(url: str) -> Iterator[OpenSearch]:
+def connected(url: str, *, timeout_s: float = _TIMEOUT_S) -> Iterator[OpenSearch]:
     """A client of the cluster for the length of the block; what the cluster refuses in it becomes NodeFailed."""
-    with OpenSearch(url, timeout=60, max_retries=3, retry_on_timeout=True, retry_on_status=_TRANSIENT) as client:
+    address = shown(url)
+    with OpenSearch(url, timeout=timeout_s, max_retries=3, retry_on_timeout=True, retry_on_status=_TRANSIENT) as client:
         try:
             client.info()
             yield client
+        # Both are kinds of Unreachable, but there is a cluster: starting one would not help.
+        except SSLError as error:
+            raise NodeFailed(
+                f"no TLS connection to {address}: {error.error}. Where a CA of your own signed the certificate, name that CA's PEM file in "
+                "the environment variable SSL_CERT_FILE; where the cluster speaks plain HTTP, give --url with http://"
+            ) from error
+        except ConnectionTimeout as error:
+            raise NodeFailed(
+                f"OpenSearch at {address} took longer than {timeout_s:g} s to answer, and again when asked again: look at its load and its "
+                "log, then repeat the command (`rerank index` goes on where it stopped)"
+            ) from error
         except Unreachable as error:
-            raise NodeFailed(f"no OpenSearch answers at {url}: start one with `rerank node up`, or give --url") from error
+            raise NodeFailed(f"no OpenSearch answers at {address}: start one with `rerank node up`, or give --url") from error
         except OpenSearchException as error:
-            raise NodeFailed(f"OpenSearch at {url}: {error}") from error
+            raise NodeFailed(f"OpenSearch at {address}: {error}") from error

@@ -16,6 +16,7 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
+from cluster.addresses import shown
 from cluster.errors import ServiceFailed
 
 DIMENSION = 384
@@ -76,15 +77,18 @@ class SidecarEmbedder:
         return self._embed([text], "query").vectors[0]
 
     def _embed(self, texts: Sequence[str | Mapping[str, Any]], kind: str) -> _Answer:
+        address = shown(self.url)
         try:
             answer = self.session.post(f"{self.url}/v1/embed", json={"texts": list(texts), "kind": kind}, timeout=_TIMEOUT_S)
             if not answer.ok:
-                raise ServiceFailed(f"no vectors from the sidecar at {self.url}: {answer.status_code} {answer.text[:500]}")
+                raise ServiceFailed(f"no vectors from the sidecar at {address}: {answer.status_code} {answer.text[:500]}")
             given = msgspec.json.decode(answer.content, type=_Answer)
         except (requests.RequestException, msgspec.MsgspecError) as error:
-            raise ServiceFailed(f"no vectors from the sidecar at {self.url}: {error}") from error
+            # An address that cannot be parsed is repeated whole in the error.
+            reason = str(error).replace(self.url, address)
+            raise ServiceFailed(f"no vectors from the sidecar at {address}: {reason}") from error
         if len(given.vectors) != len(texts) or not all(_is_sound(vector) for vector in given.vectors):
-            raise ServiceFailed(f"the sidecar at {self.url} answered {len(given.vectors)} vectors for {len(texts)} texts, or unsound ones")
+            raise ServiceFailed(f"the sidecar at {address} answered {len(given.vectors)} vectors for {len(texts)} texts, or unsound ones")
         return given
 
 

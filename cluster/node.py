@@ -15,7 +15,7 @@ from typing import Any
 
 import requests
 
-from cluster.daemon import Daemon
+from cluster.daemon import Daemon, PidFile
 from cluster.errors import MissingTool, NodeFailed
 from cluster.installation import Installation
 from cluster.jdk import find_jdk
@@ -47,12 +47,15 @@ class NodeStatus:
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A named node of one release on one port; the folder keeps its files between runs."""
+    """A named node of one release on one port; the folder keeps its files between runs.
+
+    `heap` None: the heap of the node that runs; a node that is started gets `DEFAULT_HEAP`.
+    """
 
     name: str = DEFAULT_NAME
     version: str = REFERENCE
     port: int = DEFAULT_PORT
-    heap: str = DEFAULT_HEAP
+    heap: str | None = None
     workspace: Workspace | None = None
     settings: Sequence[str] = ()
 
@@ -75,7 +78,7 @@ class Node:
         """Have the node running with this zip of our plugin (None: without it) and return once it is ready."""
         installation = Installation(self.folder, release_of(self.version), find_jdk())
         known = self.daemon.running()
-        if known and (known.url != self.url or not installation.is_current(plugin)):
+        if known and not (self._is_asked_for(known) and installation.is_current(plugin)):
             self.down()
             known = None
         if not known:
@@ -105,6 +108,10 @@ class Node:
             return NodeStatus(self.name, running=True, url=known.url, health="starting", log=str(self.daemon.log))
         return NodeStatus(self.name, True, known.url, version, health, plugins, our_processors(known.url), str(self.daemon.log))
 
+    def _is_asked_for(self, known: PidFile) -> bool:
+        # A node of an older checkout does not say its heap: it is started anew where one is asked for.
+        return known.url == self.url and self.heap in {None, known.facts.get("heap")}
+
     def _start(self, installation: Installation, plugin: Path | None) -> None:
         if is_taken(self.port):
             raise NodeFailed(f"port {self.port} is taken by another process; choose another with --port")
@@ -113,9 +120,10 @@ class Node:
         installation.make_current(plugin)
         self._configure(installation)
         workspace.give_to_account(self.folder)
-        environment = installation.environment() | {"OPENSEARCH_JAVA_OPTS": f"-Xms{self.heap} -Xmx{self.heap}"}
+        heap = self.heap or DEFAULT_HEAP
+        environment = installation.environment() | {"OPENSEARCH_JAVA_OPTS": f"-Xms{heap} -Xmx{heap}"}
         command = [installation.home / "bin" / "opensearch"]
-        facts = {"version": self.version}
+        facts = {"version": self.version, "heap": heap}
         self.daemon.start(command, url=self.url, environment=environment, cwd=self.folder, account=workspace.account, facts=facts)
 
     def _configure(self, installation: Installation) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 import requests
 
+from cluster.addresses import shown
 from cluster.catalogue import BadRow, Document
 from cluster.embedding import patient_session
 from cluster.errors import ServiceFailed
@@ -50,11 +51,14 @@ class SidecarStates:
     def _send(self, bodies: Sequence[Mapping[str, Any]]) -> Filled:
         if not bodies:
             return Filled()
+        address = shown(self.url)
         try:
             asked = {"documents": list(bodies), "profile": self.profile}
             answer = self.session.post(f"{self.url}/v1/documents", json=asked, timeout=_TIMEOUT_S)
             if not answer.ok:
-                raise ServiceFailed(f"the sidecar at {self.url} keeps no states: {answer.status_code} {answer.text[:500]}")
+                raise ServiceFailed(f"the sidecar at {address} keeps no states: {answer.status_code} {answer.text[:500]}")
             return msgspec.json.decode(answer.content, type=Filled)
         except (requests.RequestException, msgspec.MsgspecError) as error:
-            raise ServiceFailed(f"the sidecar at {self.url} keeps no states: {error}") from error
+            # An address that cannot be parsed is repeated whole in the error.
+            reason = str(error).replace(self.url, address)
+            raise ServiceFailed(f"the sidecar at {address} keeps no states: {reason}") from error

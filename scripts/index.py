@@ -23,6 +23,10 @@ def _renamed(_context: click.Context, _parameter: click.Parameter, values: tuple
     pairs = [value.partition("=") for value in values]
     if not all(target and source for target, _, source in pairs):
         raise click.BadParameter("expected TARGET=SOURCE, for instance title=product_name")
+    sources = [source for _, _, source in pairs]
+    if repeated := next((source for source in sources if sources.count(source) > 1), None):
+        targets = ", ".join(target for target, _, source in pairs if source == repeated)
+        raise click.BadParameter(f"{repeated} is given more than once (as {targets}): a column becomes one field")
     return {source: target for target, _, source in pairs}
 
 

@@ -27,13 +27,16 @@ def command() -> None:
 @name_option
 @click.option("--version", type=click.Choice(list(RELEASES)), default=REFERENCE, show_default=True, help="OpenSearch's version.")
 @click.option("--port", default=DEFAULT_PORT, show_default=True, help="HTTP port on 127.0.0.1.")
-@click.option("--heap", default=DEFAULT_HEAP, show_default=True, help="Java heap, as in -Xmx. Too large: memory the machine lacks.")
+@click.option(
+    "--heap",
+    help=f"Java heap, as in -Xmx; without it that of the node that runs, else {DEFAULT_HEAP}. Too large: memory the machine lacks.",
+)
 @click.option(
     "--plugin", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="The plugin's zip; default: the one built last."
 )
 @click.option("--without-plugin", is_flag=True, help="Start OpenSearch without our plugin.")
 @json_option
-def up(*, name: str, version: str, port: int, heap: str, plugin: Path | None, without_plugin: bool, as_json: bool) -> None:
+def up(*, name: str, version: str, port: int, heap: str | None, plugin: Path | None, without_plugin: bool, as_json: bool) -> None:
     """Start a node and wait until it is ready; nothing to do where it runs as asked.
 
     The server comes from Maven Central and lies below var/nodes; its data stays there between runs.

@@ -126,6 +126,52 @@ def test_chosen_names_go_before_recognised_ones(tmp_path: Path) -> None:
     assert rows(path, names) == [Document("p1", {"sku": "p1", "label": "short", "title": "long"}, 1)]
 
 
+@pytest.mark.parametrize("target", ["id", "_id"])
+def test_a_column_that_is_renamed_to_the_id_names_the_document(target: str) -> None:
+    names = FieldNames({"sku": target})
+
+    assert names.document({"_id": 7, "id": 8, "sku": "p1"}, 1).id == "p1"
+
+
+def test_several_columns_of_the_id_are_joined_as_in_the_body() -> None:
+    names = FieldNames({"shop": "id", "number": "id"})
+
+    assert names.document({"shop": "de", "number": 7}, 1) == Document("de 7", {"id": "de 7"}, 1)
+
+
+def test_a_row_without_the_column_that_is_renamed_to_the_id_takes_no_other(tmp_path: Path) -> None:
+    path = written(tmp_path / "a.jsonl", '{"id": 8, "title": "Kettle"}\n')
+
+    assert rows(path, FieldNames({"sku": "id"})) == [BadRow(path, 1, "no id: expected a value in sku")]
+
+
+def test_a_row_without_an_id_names_the_option_that_chooses_another_column(tmp_path: Path) -> None:
+    path = written(tmp_path / "a.jsonl", '{"sku": "p1"}\n')
+
+    assert rows(path) == [BadRow(path, 1, "no id: expected a value in _id or id (--id-field names another column)")]
+
+
+_WHOLE = gzip.compress(b'{"id": "p1"}\n' * 1000)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param(b'{"id": "p1"}\n', id="a plain file"),
+        pytest.param(_WHOLE[:-12], id="cut off"),
+        pytest.param(_WHOLE[:10] + b"\xff" * 20, id="garbage inside"),
+    ],
+)
+def test_a_broken_gzip_file_is_refused_by_its_name(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "a.jsonl.gz"
+    path.write_bytes(content)
+
+    with pytest.raises(InvalidCatalogue, match=r"a\.jsonl\.gz cannot be read: .*take \.gz off"):
+        rows(path)
+    with pytest.raises(InvalidCatalogue, match=r"a\.jsonl\.gz cannot be read: .*take \.gz off"):
+        count_rows(path)
+
+
 def test_a_file_of_another_kind_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InvalidCatalogue, match=r"\.jsonl"):
         rows(written(tmp_path / "a.xlsx", ""))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import click
 import pytest
@@ -11,6 +12,7 @@ from click.testing import CliRunner
 
 from cluster.ports import free_port
 from scripts.cli import COMMANDS, main
+from tests.commands.test_connection import answering
 
 
 def leaves(command: click.Command, path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
@@ -69,3 +71,21 @@ def test_an_unknown_mapping_is_wrong_usage_and_names_the_known_ones() -> None:
 
 def test_a_field_without_a_source_is_wrong_usage() -> None:
     assert CliRunner().invoke(main, ["index", __file__, "--field", "title"]).exit_code == 2
+
+
+def test_a_source_that_is_given_twice_is_wrong_usage_and_named() -> None:
+    result = CliRunner().invoke(main, ["index", __file__, "--field", "title=name", "--field", "brand=maker", "--field", "description=name"])
+
+    assert result.exit_code == 2
+    assert "name is given more than once (as title, description)" in result.output
+
+
+def test_a_catalogue_that_cannot_be_read_ends_with_its_own_exit_code(tmp_path: Path) -> None:
+    path = tmp_path / "shop.jsonl.gz"
+    path.write_text('{"id": "p1"}\n')
+
+    with answering() as port:
+        result = CliRunner().invoke(main, ["index", str(path), "--no-vectors", "--url", f"http://127.0.0.1:{port}"])
+
+    assert result.exit_code == 6
+    assert f"{path} cannot be read" in result.output
