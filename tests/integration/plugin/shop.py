@@ -107,6 +107,7 @@ HASTE_MS = 40
 IN_HASTE: Body = {"ext": {"sidecar_rerank": {"deadline_ms": HASTE_MS}}}
 MATCH: Body = {"match": {"name": "red shoe"}}
 HIGHLIGHT: Body = {"fields": {"name": {}}}
+TWICE = "doc['price'].value * 2"
 
 # What a reader's client sends: all of these are re-ranked.
 READER_REQUESTS: dict[str, Body] = {
@@ -141,7 +142,7 @@ READER_REQUESTS: dict[str, Body] = {
     "stored fields with source": {"query": MATCH, "stored_fields": ["sku", "_source"], "_source": ["sku"]},
     "docvalue fields": {"query": MATCH, "docvalue_fields": ["sku"], "_source": False},
     "fields": {"query": MATCH, "fields": ["sku", "attributes.*"], "_source": False},
-    "script fields": {"query": MATCH, "script_fields": {"twice": {"script": "doc['price'].value * 2"}}},
+    "script fields": {"query": MATCH, "script_fields": {"twice": {"script": TWICE, "ignore_failure": True}}},
     "highlight": {"query": MATCH, "highlight": HIGHLIGHT},
     "highlight without source": {"query": MATCH, "highlight": HIGHLIGHT, "_source": False},
     "aggregations": {"query": MATCH, "aggs": {"groups": {"terms": {"field": "group"}}, "price": {"avg": {"field": "price"}}}},
@@ -185,6 +186,7 @@ LEFT_ALONE: dict[str, tuple[Body, str]] = {
     "rescore": ({"query": MATCH, "rescore": {"window_size": 20, "query": {"rescore_query": {"term": {"tags": "tag-1"}}}}}, "rescore"),
     "terminate_after": ({"query": MATCH, "terminate_after": 5}, "terminate_after"),
     "stored_fields none": ({"query": MATCH, "stored_fields": "_none_"}, "stored_fields_none"),
+    "script fields that may fail": ({"query": MATCH, "script_fields": {"twice": {"script": TWICE}}}, "script_fields"),
     "page beyond the window": ({"query": MATCH, "from": WINDOW, "size": 5}, "beyond_window"),
     "no query": ({}, "no_text"),
     "match_all": ({"query": {"match_all": {}}}, "no_text"),

@@ -149,6 +149,14 @@ def test_a_sidecar_that_keeps_failing_is_left_alone_and_tried_again(shopper: Ope
         assert circuit(shopper, failing.url) == "closed"
 
 
+def test_a_url_that_no_pipeline_names_any_more_leaves_the_statistics(shopper: OpenSearch, stub: StubSidecar, stored: Store) -> None:
+    gone = "http://127.0.0.1:10"
+    pipeline = stored(shop.pipeline(gone))
+    assert circuit(shopper, gone) == "closed"
+    shop.put_pipeline(shopper, shop.pipeline(stub.url), pipeline)
+    wait_for(lambda: circuit(shopper, gone) is None)
+
+
 def test_no_more_calls_than_allowed_are_under_way(shopper: OpenSearch, stored: Store, counted: Counted) -> None:
     with running_stub() as hanging:
         hanging.behaviour = sidecar.hang
@@ -170,10 +178,10 @@ def test_a_connection_that_the_sidecar_closed_meanwhile_costs_nothing(shopper: O
     assert pages == [upside_down(shopper, {"query": shop.MATCH})] * 10
 
 
-def circuit(client: OpenSearch, url: str) -> str:
-    """The circuit's state of one sidecar."""
+def circuit(client: OpenSearch, url: str) -> str | None:
+    """The circuit's state of one sidecar; None where the node knows none at this url."""
     (node,) = client.transport.perform_request("GET", "/_plugins/_rerank/stats")["nodes"].values()
-    return next(entry["circuit"] for entry in node["sidecars"] if entry["url"].startswith(url))
+    return next((entry["circuit"] for entry in node["sidecars"] if entry["url"].startswith(url + "/")), None)
 
 
 def wait_for(condition: Callable[[], bool], seconds: float = 30.0) -> None:

@@ -19,6 +19,7 @@ WAYS_TO_FAIL: dict[str, tuple[sidecar.Behaviour, str]] = {
     "is overloaded": (sidecar.refusing(429), "overloaded"),
     "is not ready": (sidecar.refusing(503), "overloaded"),
     "gives up in time": (sidecar.refusing(504), "deadline"),
+    "is not at this address": (sidecar.refusing(404), "sidecar_error"),
     "breaks": (sidecar.refusing(500), "sidecar_error"),
 }
 WAYS_TO_HANG: dict[str, sidecar.Behaviour] = {

@@ -58,7 +58,15 @@ final class Eligibility {
         if (stored != null && stored.fetchFields() == false) {
             return Skip.STORED_FIELDS_NONE;
         }
+        if (mayFailOnAHit(source)) {
+            return Skip.SCRIPT_FIELDS;
+        }
         return crossesClusters(request) ? Skip.CROSS_CLUSTER : null;
+    }
+
+    /** Scripts run for every hit that is fetched: one that fails on a hit outside the client's page would fail the search. */
+    private static boolean mayFailOnAHit(SearchSourceBuilder source) {
+        return source.scriptFields() != null && source.scriptFields().stream().anyMatch(field -> field.ignoreFailure() == false);
     }
 
     /** A lone descending {@code _score} is what the server does anyway; it then returns no sort values either. */

@@ -15,7 +15,7 @@ import org.opensearch.core.xcontent.XContentParser;
 /**
  * Reads the model's roles out of {@code _source} in one pass over the tokens; everything else, vectors above all, is skipped
  * without being materialised. Objects, arrays of objects and dotted keys all lead to the same path; a path that ends at an
- * object stands for all the values in it.
+ * object stands for all the values in it, those that another role's path leads to as well.
  */
 final class HitFields {
     private final Node root = new Node();
@@ -26,6 +26,7 @@ final class HitFields {
         this.roles = List.copyOf(fields.keySet());
         this.maxChars = maxChars;
         fields.forEach((role, path) -> root.grow(path).roles.add(role));
+        root.handDown(List.of());
     }
 
     /**
@@ -53,7 +54,7 @@ final class HitFields {
 
     private void object(XContentParser parser, Node node, Reading reading) throws IOException {
         while (parser.nextToken() != XContentParser.Token.END_OBJECT) {
-            Node child = node.isEndOfPath() ? node : node.step(parser.currentName());
+            Node child = node.step(parser.currentName());
             parser.nextToken();
             if (child == null) {
                 parser.skipChildren();
@@ -78,10 +79,12 @@ final class HitFields {
         }
     }
 
-    /** One name of a path; roles sit where a path ends. */
+    /** One name of a path, with the roles whose paths end here or above. */
     private static final class Node {
         private final Map<String, Node> children = new HashMap<>();
         private final List<String> roles = new ArrayList<>();
+        /** Where names lead that no path goes on with; null where none of the values there has a role. */
+        private Node rest;
 
         Node grow(String path) {
             Node node = this;
@@ -91,18 +94,23 @@ final class HitFields {
             return node;
         }
 
-        boolean isEndOfPath() {
-            return children.isEmpty() && roles.isEmpty() == false;
+        void handDown(List<String> fromAbove) {
+            roles.addAll(fromAbove);
+            children.values().forEach(child -> child.handDown(roles));
+            if (roles.isEmpty() == false) {
+                rest = new Node();
+                rest.roles.addAll(roles);
+                rest.rest = rest;
+            }
         }
 
         Node step(String key) {
-            Node child = children.get(key);
-            if (child != null || key.indexOf('.') < 0) {
-                return child;
+            if (key.indexOf('.') < 0) {
+                return children.getOrDefault(key, rest);
             }
             Node node = this;
             for (String name : key.split("\\.")) {
-                node = node.children.get(name);
+                node = node.children.getOrDefault(name, node.rest);
                 if (node == null) {
                     return null;
                 }

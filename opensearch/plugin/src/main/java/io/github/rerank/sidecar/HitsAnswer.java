@@ -36,9 +36,11 @@ record HitsAnswer(float[] scores, String model) {
             return;
         }
         Failure failure = switch (status) {
+            case 400, 401, 413, 422 -> Failure.REJECTED;
             case 429, 503 -> Failure.OVERLOADED;
             case 504 -> Failure.DEADLINE;
-            default -> status >= 400 && status < 500 ? Failure.REJECTED : Failure.SIDECAR_ERROR;
+            // Other 4xx too: a 404 says that no sidecar is at this address, not that the request is wrong.
+            default -> Failure.SIDECAR_ERROR;
         };
         throw new SidecarException(failure, "status " + status);
     }

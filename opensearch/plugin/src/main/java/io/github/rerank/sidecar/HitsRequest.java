@@ -2,6 +2,7 @@ package io.github.rerank.sidecar;
 
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
 import java.util.Map;
 import org.opensearch.core.common.bytes.BytesReference;
 import org.opensearch.core.xcontent.MediaTypeRegistry;
@@ -20,14 +21,19 @@ final class HitsRequest {
         this.anyField = anyField;
     }
 
-    /** The first {@code count} hits under the ticket's query; the deadline is filled in when the body is sent. */
-    static HitsRequest of(Ticket.Widened ticket, String profile, SearchHit[] hits, int count) throws IOException {
+    /** The sources of the first {@code count} hits, null where a hit has none. */
+    static BytesReference[] sources(SearchHit[] hits, int count) {
+        return Arrays.stream(hits, 0, count).map(SearchHit::getSourceRef).toArray(BytesReference[]::new);
+    }
+
+    /** As many hits as there are sources under the ticket's query; the deadline is filled in when the body is sent. */
+    static HitsRequest of(Ticket.Widened ticket, String profile, SearchHit[] hits, BytesReference[] sources) throws IOException {
         HitFields reader = new HitFields(ticket.fields(), ticket.maxFieldChars());
         boolean anyField = false;
         try (XContentBuilder json = MediaTypeRegistry.contentBuilder(MediaTypeRegistry.JSON)) {
             json.startObject().field("query", ticket.text()).startArray("hits");
-            for (int i = 0; i < count; i++) {
-                Map<String, Object> fields = hits[i].hasSource() ? reader.read(hits[i].getSourceRef()) : Map.of();
+            for (int i = 0; i < sources.length; i++) {
+                Map<String, Object> fields = sources[i] == null ? Map.of() : reader.read(sources[i]);
                 anyField |= fields.isEmpty() == false;
                 hit(json, hits[i], fields);
             }

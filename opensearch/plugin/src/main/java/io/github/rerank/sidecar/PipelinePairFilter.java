@@ -15,6 +15,8 @@ import org.opensearch.ingest.ConfigurationUtils;
  * window to the client, and {@code sidecar_rerank} would never do anything. A processor cannot see this for itself.
  */
 final class PipelinePairFilter extends ActionFilter.Simple {
+    static final String RESPONSE_PROCESSORS = "response_processors";
+
     @Override
     public int order() {
         return 0;
@@ -30,7 +32,7 @@ final class PipelinePairFilter extends ActionFilter.Simple {
 
     static void check(Map<String, Object> pipeline) {
         int windows = count(pipeline.get("request_processors"), WindowProcessor.TYPE);
-        int reranks = count(pipeline.get("response_processors"), RerankProcessor.TYPE);
+        int reranks = count(pipeline.get(RESPONSE_PROCESSORS), RerankProcessor.TYPE);
         if (windows != reranks || windows > 1) {
             throw ConfigurationUtils.newConfigurationException(
                 windows > reranks ? WindowProcessor.TYPE : RerankProcessor.TYPE,

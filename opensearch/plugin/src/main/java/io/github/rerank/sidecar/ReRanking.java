@@ -2,6 +2,7 @@ package io.github.rerank.sidecar;
 
 import java.io.IOException;
 import java.util.List;
+import java.util.Objects;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.Supplier;
@@ -11,6 +12,7 @@ import org.opensearch.action.search.SearchResponse;
 import org.opensearch.common.CheckedSupplier;
 import org.opensearch.common.util.concurrent.ThreadContext;
 import org.opensearch.core.action.ActionListener;
+import org.opensearch.core.common.bytes.BytesReference;
 import org.opensearch.search.SearchHit;
 import org.opensearch.transport.Transports;
 
@@ -33,6 +35,7 @@ final class ReRanking implements SidecarCall.Listener {
     private final int window;
     private final long startNanos;
     private final long deadlineNanos;
+    private final BytesReference[] sources;
     private final SidecarCall call;
     private final FinishStep page;
 
@@ -54,6 +57,8 @@ final class ReRanking implements SidecarCall.Listener {
         this.window = Math.min(ticket.window(), response.getHits().getHits().length);
         this.startNanos = node.clock().getAsLong();
         this.deadlineNanos = startNanos + TimeUnit.MILLISECONDS.toNanos(deadlineMs());
+        // Reading a hit's source writes to the hit, so it has to be over before the deadline may filter the source for the client.
+        this.sources = HitsRequest.sources(response.getHits().getHits(), window);
         this.call = new SidecarCall(node.callTools(), limits(), this);
         this.page = new FinishStep(response, ticket);
     }
@@ -74,16 +79,18 @@ final class ReRanking implements SidecarCall.Listener {
             return;
         }
         try {
-            HitsRequest request = HitsRequest.of(ticket, profile(), response.getHits().getHits(), window);
+            HitsRequest request = HitsRequest.of(ticket, profile(), response.getHits().getHits(), sources);
             if (request.hasFields()) {
                 call.ask(new SidecarCall.Question(request::body, window, requestId()), node.sidecars().inTurn(sidecars));
             } else {
                 skipped(Skip.NO_FIELDS);
             }
         } catch (IOException | RuntimeException e) {
-            logger.warn("search shows its first-pass page: the sidecar could not be asked", e);
-            call.abandon();
-            failed(Failure.INTERNAL);
+            // After the deadline the page has left, and nobody misses the question.
+            if (call.abandon()) {
+                logger.warn("search shows its first-pass page: the sidecar could not be asked", e);
+                failed(Failure.INTERNAL);
+            }
         }
     }
 
@@ -98,11 +105,16 @@ final class ReRanking implements SidecarCall.Listener {
     private SidecarCall.Limits limits() {
         return new SidecarCall.Limits(
             deadlineNanos,
-            deadlineMs() >= settings.deadlineMs(),
+            asksNoMoreThanThePipeline(),
             settings.maxInFlight(),
             settings.failures(),
             settings.openMs()
         );
+    }
+
+    private boolean asksNoMoreThanThePipeline() {
+        boolean ownProfile = Objects.equals(profile(), settings.profile()) == false;
+        return deadlineMs() >= settings.deadlineMs() && ticket.enlarged() == false && ownProfile == false;
     }
 
     private String profile() {

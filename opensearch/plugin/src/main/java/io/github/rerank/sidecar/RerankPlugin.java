@@ -67,6 +67,7 @@ public final class RerankPlugin extends Plugin implements SearchPipelinePlugin, 
         Supplier<RepositoriesService> repositoriesService
     ) {
         node = NodeServices.of(threadPool, clusterService, resolver, token);
+        clusterService.addListener(new StoredPipelines(node.sidecars()));
         return List.of(new NodeServicesHolder(node));
     }
 

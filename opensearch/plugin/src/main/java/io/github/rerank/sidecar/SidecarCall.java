@@ -44,7 +44,8 @@ final class SidecarCall {
 
     /**
      * @param deadlineNanos when the call ends at the latest
-     * @param counts whether missing the deadline speaks against the sidecar: not where the request allowed less than the pipeline
+     * @param counts whether being slow speaks against the sidecar: not where the request allowed less, or asked for more, than the
+     *        pipeline
      */
     record Limits(long deadlineNanos, boolean counts, int maxInFlight, int failures, int openMs) {}
 
@@ -135,14 +136,15 @@ final class SidecarCall {
         }
         Attempt pending = pending();
         if (pending != null) {
-            pending.judge(missed());
-            tools.timer().after(LATE_MS, pending::giveUp);
+            pending.expire();
         }
         listener.failed(Failure.DEADLINE);
     }
 
-    private Failure missed() {
-        return limits.counts() ? Failure.DEADLINE : Failure.REJECTED;
+    /** What a failure says of the sidecar: that it is slow, or sends work away for lack of time, may be the request's own doing. */
+    private Failure verdict(Failure failure) {
+        boolean slow = failure == Failure.DEADLINE || failure == Failure.OVERLOADED;
+        return slow && limits.counts() == false ? Failure.REJECTED : failure;
     }
 
     private boolean isPast(long nanos) {
@@ -170,10 +172,6 @@ final class SidecarCall {
         return true;
     }
 
-    private synchronized boolean hasEnded() {
-        return ended;
-    }
-
     private long remainingMs() {
         return Math.max(0, TimeUnit.NANOSECONDS.toMillis(limits.deadlineNanos() - tools.nanoTime().getAsLong()));
     }
@@ -186,6 +184,7 @@ final class SidecarCall {
         private final AtomicBoolean judged = new AtomicBoolean();
         private volatile CompletableFuture<Reply> exchange;
         private volatile boolean givenUp;
+        private volatile boolean cameInTime;
 
         Attempt(Endpoint endpoint, boolean second) {
             this.endpoint = endpoint;
@@ -202,6 +201,7 @@ final class SidecarCall {
             // The client completes its future on a thread that belongs to nobody; nothing but the hand-over may run there.
             sent.whenComplete((reply, error) -> {
                 long arrived = tools.nanoTime().getAsLong();
+                cameInTime = isPast(arrived) == false;
                 tools.executor().execute(() -> completed(reply, error, began, arrived));
             });
         }
@@ -217,16 +217,24 @@ final class SidecarCall {
         private void completed(Reply reply, Throwable error, long began, long arrived) {
             endpoint.leave();
             tools.stats().inFlight.decrement();
-            boolean late = hasEnded();
             if (reply != null) {
                 tools.stats().sidecar.record(arrived - began);
             }
-            if (late) {
+            // Where the deadline has judged it. One that merely waited for this thread goes on, and ends where the call has ended.
+            if (judged.get()) {
                 countLate(reply);
             } else if (isStaleConnection(error) && second == false) {
                 retry();
             } else {
                 judgeAnswer(reply, error, arrived);
+            }
+        }
+
+        /** A page that leaves without a sidecar's answer speaks against it, unless the answer only waits for a thread of this node. */
+        void expire() {
+            if (cameInTime == false) {
+                judge(verdict(Failure.DEADLINE));
+                tools.timer().after(LATE_MS, this::giveUp);
             }
         }
 
@@ -249,13 +257,13 @@ final class SidecarCall {
         private void judgeAnswer(Reply reply, Throwable error, long arrived) {
             try {
                 HitsAnswer answer = answer(reply, error);
-                judge(isPast(arrived) ? missed() : null);
+                judge(isPast(arrived) ? verdict(Failure.DEADLINE) : null);
                 if (end()) {
                     listener.answered(answer);
                 }
             } catch (SidecarException e) {
                 logger.debug("sidecar {} failed: {} ({})", endpoint.uri(), e.failure().code(), e.getMessage());
-                judge(e.failure());
+                judge(verdict(e.failure()));
                 afterFailure(e.failure());
             }
         }
@@ -301,7 +309,7 @@ final class SidecarCall {
             judge(Failure.REJECTED);
         }
 
-        void giveUp() {
+        private void giveUp() {
             givenUp = true;
             CompletableFuture<Reply> sent = exchange;
             if (sent != null) {

@@ -3,8 +3,10 @@ package io.github.rerank.sidecar;
 import java.net.URI;
 import java.util.ArrayList;
 import java.util.Collection;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Consumer;
@@ -46,6 +48,13 @@ final class Sidecars implements AutoCloseable {
             }
         }
         return known;
+    }
+
+    /** Forgets all others: nobody asks a sidecar that no stored pipeline names, so an open circuit of it would never close. */
+    void keepOnly(Collection<CallSettings> stored) {
+        Set<Key> named = new HashSet<>();
+        stored.forEach(settings -> settings.urls().forEach(uri -> named.add(key(uri, settings))));
+        endpoints.keySet().retainAll(named);
     }
 
     Collection<Endpoint> all() {

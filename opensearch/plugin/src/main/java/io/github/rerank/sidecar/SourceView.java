@@ -76,19 +76,22 @@ record SourceView(FetchSourceContext client, FetchSourceContext fetched) {
         return Arrays.stream(excludes).filter(exclude -> hides(exclude, paths) == false).toArray(String[]::new);
     }
 
-    /** A pattern hides a path when it matches the path itself or an object above it. */
     private static boolean hides(String exclude, Collection<String> paths) {
-        for (String path : paths) {
-            for (int end = path.indexOf('.'); end >= 0; end = path.indexOf('.', end + 1)) {
-                if (Regex.simpleMatch(exclude, path.substring(0, end))) {
-                    return true;
-                }
-            }
-            if (Regex.simpleMatch(exclude, path)) {
+        return paths.stream().anyMatch(path -> hides(exclude, path));
+    }
+
+    /**
+     * A pattern hides a path when it matches the path itself or an object above it, and a part of it when it goes on where the path
+     * ends. One whose wildcard comes earlier ({@code *_vector}) might hide a part of any path; it is kept, since such patterns mostly
+     * keep vectors from being fetched.
+     */
+    private static boolean hides(String exclude, String path) {
+        for (int end = path.indexOf('.'); end >= 0; end = path.indexOf('.', end + 1)) {
+            if (Regex.simpleMatch(exclude, path.substring(0, end))) {
                 return true;
             }
         }
-        return false;
+        return Regex.simpleMatch(exclude, path) || exclude.startsWith(path + ".");
     }
 
     void restore(SearchHit hit) throws IOException {

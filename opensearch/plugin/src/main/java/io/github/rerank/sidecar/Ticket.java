@@ -24,6 +24,7 @@ sealed interface Ticket {
      * @param text the query text
      * @param page the client's page
      * @param window how many hits are re-ranked
+     * @param enlarged whether that is more than the pipeline's, because this request asked for it
      * @param source the client's view of {@code _source}
      * @param fields role to source field
      * @param maxFieldChars longer field texts are cut
@@ -36,6 +37,7 @@ sealed interface Ticket {
         String text,
         Page page,
         int window,
+        boolean enlarged,
         SourceView source,
         Map<String, String> fields,
         int maxFieldChars,

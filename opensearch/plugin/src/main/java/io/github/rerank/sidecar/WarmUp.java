@@ -48,7 +48,7 @@ final class WarmUp {
     private static void rehearse() throws IOException, SidecarException {
         SearchHit[] hits = new SearchHit[HITS];
         Arrays.setAll(hits, WarmUp::hit);
-        HitsRequest.of(ticket(), null, hits, HITS).body(1);
+        HitsRequest.of(ticket(), null, hits, HitsRequest.sources(hits, HITS)).body(1);
         byte[] answer = ("{\"scores\":" + Arrays.toString(new float[HITS]) + "}").getBytes(StandardCharsets.US_ASCII);
         Ranking.of(HitsAnswer.of(new Reply(200, answer), HITS).scores(), new float[HITS], 0);
     }
@@ -61,6 +61,6 @@ final class WarmUp {
 
     private static Ticket.Widened ticket() {
         SourceView source = SourceView.of(new SearchSourceBuilder(), List.of("title"));
-        return new Ticket.Widened("warm-up", new Page(0, 10), HITS, source, Map.of("title", "title"), 100, null, null, null, false);
+        return new Ticket.Widened("warm-up", new Page(0, 10), HITS, false, source, Map.of("title", "title"), 100, null, null, null, false);
     }
 }

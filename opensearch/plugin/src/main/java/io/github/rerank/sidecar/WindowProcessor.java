@@ -115,6 +115,7 @@ final class WindowProcessor extends AbstractProcessor implements SearchRequestPr
             text,
             page,
             window,
+            window > settings.window(),
             view,
             settings.fields(),
             settings.maxFieldChars(),

@@ -12,6 +12,7 @@ import org.junit.jupiter.params.provider.MethodSource;
 import org.opensearch.action.search.SearchRequest;
 import org.opensearch.common.unit.TimeValue;
 import org.opensearch.index.query.QueryBuilders;
+import org.opensearch.script.Script;
 import org.opensearch.search.builder.PointInTimeBuilder;
 import org.opensearch.search.builder.SearchSourceBuilder;
 import org.opensearch.search.collapse.CollapseBuilder;
@@ -22,6 +23,8 @@ import org.opensearch.search.sort.ScoreSortBuilder;
 import org.opensearch.search.sort.SortOrder;
 
 class EligibilityTest {
+    private static final Script SCRIPT = new Script("1");
+
     private static SearchRequest request(SearchSourceBuilder source) {
         return new SearchRequest(new String[] { "shop" }, source);
     }
@@ -42,7 +45,9 @@ class EligibilityTest {
             arguments(Skip.COLLAPSE, source().collapse(new CollapseBuilder("group"))),
             arguments(Skip.RESCORE, source().addRescorer(new QueryRescorerBuilder(QueryBuilders.matchAllQuery()))),
             arguments(Skip.TERMINATE_AFTER, source().terminateAfter(10)),
-            arguments(Skip.STORED_FIELDS_NONE, source().storedFields(StoredFieldsContext.fromList(java.util.List.of("_none_"))))
+            arguments(Skip.STORED_FIELDS_NONE, source().storedFields(StoredFieldsContext.fromList(java.util.List.of("_none_")))),
+            arguments(Skip.SCRIPT_FIELDS, source().scriptField("twice", SCRIPT)),
+            arguments(Skip.SCRIPT_FIELDS, source().scriptField("twice", SCRIPT, true).scriptField("thrice", SCRIPT, false))
         );
     }
 
@@ -57,6 +62,11 @@ class EligibilityTest {
         assertNull(Eligibility.check(request(source())));
         assertNull(Eligibility.check(request(source().sort("_score"))));
         assertNull(Eligibility.check(request(source().from(30).size(5).trackTotalHits(false).minScore(1).profile(true))));
+    }
+
+    @Test
+    void scriptsWhoseFailuresAreIgnoredCannotFailASearch() {
+        assertNull(Eligibility.check(request(source().scriptField("twice", SCRIPT, true).scriptField("thrice", SCRIPT, true))));
     }
 
     @Test

@@ -41,8 +41,8 @@ class FinishStepTest {
 
     private static FinishStep step(SearchResponse response, int from, int size) {
         SourceView view = SourceView.of(new SearchSourceBuilder(), List.of("n"));
-        Ticket.Widened ticket = new Ticket.Widened("q", new Page(from, size), 4, view, Map.of("n", "n"), 10, null, null, null, false);
-        return new FinishStep(response, ticket);
+        Page page = new Page(from, size);
+        return new FinishStep(response, new Ticket.Widened("q", page, 4, false, view, Map.of("n", "n"), 10, null, null, null, false));
     }
 
     private static Ranking upsideDown(int window) {

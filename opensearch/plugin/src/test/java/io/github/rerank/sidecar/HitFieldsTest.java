@@ -3,6 +3,7 @@ package io.github.rerank.sidecar;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import java.io.IOException;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
@@ -50,8 +51,24 @@ class HitFieldsTest {
     @Test
     void aPathMayEndWhereAnotherGoesOn() throws IOException {
         Map<String, String> fields = Map.of("title", "a", "brand", "a.b");
-        assertEquals(Map.of("brand", "red"), read(fields, Map.of("a", Map.of("b", "red", "c", "blue"))));
+        assertEquals(Map.of("title", List.of("red", "blue"), "brand", "red"), read(fields, Map.of("a", inOrder("b", "red", "c", "blue"))));
+        assertEquals(Map.of("title", "red", "brand", "red"), read(fields, Map.of("a", Map.of("b", Map.of("x", "red")))));
         assertEquals(Map.of("title", "red"), read(fields, Map.of("a", "red")));
+    }
+
+    @Test
+    void aPathToAnObjectStandsForDottedKeysToo() throws IOException {
+        Map<String, String> fields = Map.of("title", "a", "brand", "a.b");
+        assertEquals(Map.of("title", "red"), read(Map.of("title", "a"), Map.of("a.c", "red")));
+        assertEquals(Map.of("title", List.of("red", "blue"), "brand", "red"), read(fields, inOrder("a.b", "red", "a.c.d", "blue")));
+        assertEquals(Map.of(), read(Map.of("title", "a.b"), Map.of("a.c", "red", "ab", "blue")));
+    }
+
+    private static Map<String, Object> inOrder(String first, Object one, String second, Object two) {
+        Map<String, Object> map = new LinkedHashMap<>();
+        map.put(first, one);
+        map.put(second, two);
+        return map;
     }
 
     @Test
@@ -67,7 +84,7 @@ class HitFieldsTest {
 
     @Test
     void rolesComeInTheOrderOfTheSettings() throws IOException {
-        Map<String, String> fields = new java.util.LinkedHashMap<>();
+        Map<String, String> fields = new LinkedHashMap<>();
         fields.put("title", "z");
         fields.put("brand", "m");
         fields.put("color", "a");

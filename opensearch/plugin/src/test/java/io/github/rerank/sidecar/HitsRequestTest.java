@@ -5,22 +5,29 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
+import org.opensearch.core.common.bytes.BytesReference;
 import org.opensearch.search.SearchHit;
 import org.opensearch.search.builder.SearchSourceBuilder;
 
 class HitsRequestTest {
     private static HitsRequest request(Map<String, Object> example, SearchHit[] hits) throws IOException {
+        return HitsRequest.of(ticket(example, hits.length), (String) example.get("profile"), hits, HitsRequest.sources(hits, hits.length));
+    }
+
+    private static Ticket.Widened ticket(Map<String, Object> example, int window) {
         Map<String, String> fields = new LinkedHashMap<>();
         Contract.object(example, "fields").forEach((role, path) -> fields.put(role, (String) path));
         SourceView view = SourceView.of(new SearchSourceBuilder(), fields.values());
-        Ticket.Widened ticket = new Ticket.Widened(
+        return new Ticket.Widened(
             (String) example.get("query"),
             new Page(0, 10),
-            hits.length,
+            window,
+            false,
             view,
             fields,
             (int) example.get("max_field_chars"),
@@ -29,7 +36,6 @@ class HitsRequestTest {
             (String) example.get("user"),
             false
         );
-        return HitsRequest.of(ticket, (String) example.get("profile"), hits, hits.length);
     }
 
     @Test
@@ -46,6 +52,18 @@ class HitsRequestTest {
         HitsRequest request = request(Contract.read("hits_request.json"), new SearchHit[0]);
         assertEquals(7, Contract.parsed(request.body(7)).get("deadline_ms"));
         assertEquals(1, Contract.parsed(request.body(0)).get("deadline_ms"));
+    }
+
+    /** At the deadline another thread filters the hits for the client, while this one may still be reading. */
+    @Test
+    void onlyTheSourcesThatWereCollectedBeforeAreReadAndTheHitsStayAsTheyAre() throws IOException {
+        Map<String, Object> example = Contract.read("hits_request.json");
+        SearchHit[] hits = Contract.list(example, "hits").stream().map(Hits::of).toArray(SearchHit[]::new);
+        BytesReference[] sources = HitsRequest.sources(hits, hits.length);
+        Arrays.stream(hits).forEach(hit -> hit.sourceRef(null));
+        HitsRequest request = HitsRequest.of(ticket(example, hits.length), (String) example.get("profile"), hits, sources);
+        assertEquals(Contract.object(example, "request"), Contract.parsed(request.body((int) example.get("deadline_ms"))));
+        assertFalse(Arrays.stream(hits).anyMatch(SearchHit::hasSource));
     }
 
     @Test

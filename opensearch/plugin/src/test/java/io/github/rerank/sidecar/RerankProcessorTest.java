@@ -3,6 +3,7 @@ package io.github.rerank.sidecar;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.params.provider.Arguments.arguments;
 
 import java.net.URI;
 import java.nio.charset.StandardCharsets;
@@ -16,10 +17,14 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.stream.IntStream;
+import java.util.stream.Stream;
 import org.apache.lucene.search.TotalHits;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.MethodSource;
 import org.opensearch.action.search.SearchRequest;
 import org.opensearch.action.search.SearchResponse;
 import org.opensearch.action.search.ShardSearchFailure;
@@ -35,6 +40,7 @@ import org.opensearch.search.pipeline.PipelineProcessingContext;
 @Timeout(30)
 class RerankProcessorTest {
     private static final int DEADLINE_MS = 200;
+    private static final String PROFILE = "fast";
     private final AtomicLong nanos = new AtomicLong();
     private final ThreadContext threadContext = new ThreadContext(Settings.EMPTY);
     private final ExecutorService pool = Executors.newSingleThreadExecutor(task -> new Thread(task, "the-pool"));
@@ -46,6 +52,20 @@ class RerankProcessorTest {
     private volatile String thread;
     private volatile String header;
     private volatile Runnable deadline = () -> {};
+    private final Endpoint endpoint = new Endpoint(URI.create("http://a/v1/hits"), new Transport() {
+        @Override
+        public CompletableFuture<Reply> post(URI uri, byte[] body, String requestId) {
+            return exchange;
+        }
+
+        @Override
+        public CompletableFuture<Reply> get(URI uri) {
+            throw new AssertionError("a search only posts");
+        }
+
+        @Override
+        public void close() {}
+    });
 
     @AfterEach
     void stop() {
@@ -60,21 +80,7 @@ class RerankProcessorTest {
     }
 
     private void process(SearchResponse response, Ticket ticket) {
-        Endpoint endpoint = new Endpoint(URI.create("http://a/v1/hits"), new Transport() {
-            @Override
-            public CompletableFuture<Reply> post(URI uri, byte[] body, String requestId) {
-                return exchange;
-            }
-
-            @Override
-            public CompletableFuture<Reply> get(URI uri) {
-                throw new AssertionError("a search only posts");
-            }
-
-            @Override
-            public void close() {}
-        });
-        CallSettings settings = new CallSettings(List.of(endpoint.uri()), null, DEADLINE_MS, 1, 5, 5, 5, 0, false);
+        CallSettings settings = new CallSettings(List.of(endpoint.uri()), PROFILE, DEADLINE_MS, 1, 5, 5, 5, 0, false);
         NodeServices node = new NodeServices(
             threadContext, pool, (ms, task) -> timed(task), nanos::get, null, new InnerSearches(threadContext), new Sidecars(ms -> null, each -> {}), stats);
         PipelineProcessingContext context = new PipelineProcessingContext();
@@ -97,8 +103,13 @@ class RerankProcessorTest {
     }
 
     private static Ticket.Widened widened() {
+        return widened(false, null, null);
+    }
+
+    private static Ticket.Widened widened(boolean enlarged, String profile, Integer deadlineMs) {
         SourceView view = SourceView.of(new SearchSourceBuilder(), List.of("name"));
-        return new Ticket.Widened("red", new Page(0, 2), 5, view, Map.of("title", "name"), 10, null, null, null, false);
+        Map<String, String> fields = Map.of("title", "name");
+        return new Ticket.Widened("red", new Page(0, 2), 5, enlarged, view, fields, 10, profile, deadlineMs, null, false);
     }
 
     private void answer(String json) {
@@ -158,6 +169,26 @@ class RerankProcessorTest {
         finished.await();
         assertEquals(List.of("p2", "p1"), Hits.ids(pages.get(0).getHits().getHits()));
         assertEquals(1, stats.applied.sum());
+    }
+
+    static Stream<Arguments> theSidecarIsBlamedForADeadlineUnlessTheRequestAskedForMoreOrAllowedLess() {
+        return Stream.of(
+            arguments(1, widened()),
+            arguments(1, widened(false, PROFILE, DEADLINE_MS)),
+            arguments(1, widened(false, null, DEADLINE_MS + 1)),
+            arguments(0, widened(true, null, null)),
+            arguments(0, widened(false, "best", null)),
+            arguments(0, widened(false, null, DEADLINE_MS - 1))
+        );
+    }
+
+    @ParameterizedTest
+    @MethodSource
+    void theSidecarIsBlamedForADeadlineUnlessTheRequestAskedForMoreOrAllowedLess(int failures, Ticket.Widened ticket) {
+        process(firstPass(3), ticket);
+        deadline.run();
+        assertEquals(failures, endpoint.breaker().failuresInARow());
+        assertEquals(1, stats.failedByReason().get("deadline"));
     }
 
     @Test

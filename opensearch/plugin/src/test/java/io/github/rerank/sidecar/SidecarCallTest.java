@@ -16,6 +16,8 @@ import java.util.concurrent.Executor;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 @Timeout(30)
 class SidecarCallTest {
@@ -24,11 +26,11 @@ class SidecarCallTest {
     private final FakeTimer timer = new FakeTimer();
     private final Outcome outcome = new Outcome();
     private Executor executor = Runnable::run;
-    private boolean shortened;
+    private boolean counts = true;
 
     private SidecarCall started() {
         SidecarCall.Tools tools = new SidecarCall.Tools(executor, timer, () -> timer.nanos, stats);
-        SidecarCall.Limits limits = new SidecarCall.Limits(TimeUnit.MILLISECONDS.toNanos(DEADLINE_MS), !shortened, 2, 3, 1000);
+        SidecarCall.Limits limits = new SidecarCall.Limits(TimeUnit.MILLISECONDS.toNanos(DEADLINE_MS), counts, 2, 3, 1000);
         SidecarCall call = new SidecarCall(tools, limits, outcome);
         call.start();
         return call;
@@ -130,6 +132,51 @@ class SidecarCallTest {
     }
 
     @Test
+    void norIsADeadlineThatPassesWhileAnAnswerWaitsForAThread() {
+        List<Runnable> waiting = new ArrayList<>();
+        executor = waiting::add;
+        FakeSidecar sidecar = new FakeSidecar();
+        ask(sidecar);
+        timer.advance(DEADLINE_MS - 1);
+        sidecar.answer("{\"scores\":[1,2]}");
+        timer.advance(1);
+        assertEquals(List.of(Failure.DEADLINE), outcome.failures);
+        waiting.get(0).run();
+        assertEquals(0, sidecar.endpoint.breaker().failuresInARow());
+        assertEquals(0, stats.late.sum());
+        assertEquals(1, outcome.notifications());
+        assertEquals(0, sidecar.endpoint.inFlight());
+    }
+
+    @Test
+    void anAnswerThatWaitedForAThreadStillTellsHowTheSidecarIs() {
+        List<Runnable> waiting = new ArrayList<>();
+        executor = waiting::add;
+        FakeSidecar sidecar = new FakeSidecar();
+        sidecar.endpoint.breaker().failed(-1_000_000, 1, 1);
+        ask(sidecar);
+        sidecar.answer("{\"scores\":[1,2]}");
+        timer.advance(DEADLINE_MS);
+        assertEquals(CircuitBreaker.State.HALF_OPEN, sidecar.endpoint.breaker().state());
+        waiting.get(0).run();
+        assertEquals(CircuitBreaker.State.CLOSED, sidecar.endpoint.breaker().state());
+    }
+
+    @Test
+    void aConnectionThatBrokeBeforeTheDeadlineIsNotTriedAgainAfterIt() {
+        List<Runnable> waiting = new ArrayList<>();
+        executor = waiting::add;
+        FakeSidecar sidecar = new FakeSidecar();
+        ask(sidecar);
+        sidecar.fail(new IOException("reset"));
+        timer.advance(DEADLINE_MS);
+        waiting.get(0).run();
+        assertEquals(1, sidecar.bodies.size());
+        assertEquals(0, sidecar.endpoint.breaker().failuresInARow());
+        assertEquals(0, sidecar.endpoint.inFlight());
+    }
+
+    @Test
     void anAnswerThatArrivesLateIsTheSidecarsFaultThoughTheTimerIsLateToo() {
         FakeSidecar sidecar = new FakeSidecar();
         ask(sidecar);
@@ -161,12 +208,34 @@ class SidecarCallTest {
     }
 
     @Test
-    void aDeadlineShorterThanThePipelinesDoesNotBlameTheSidecar() {
-        shortened = true;
+    void aRequestThatAsksForMoreThanThePipelineDoesNotBlameTheSidecarForBeingSlow() {
+        counts = false;
         FakeSidecar sidecar = new FakeSidecar();
         ask(sidecar);
         timer.advance(DEADLINE_MS);
         assertEquals(0, sidecar.endpoint.breaker().failuresInARow());
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = { 429, 503, 504 })
+    void norForSendingItAwayAndTheNextIsAskedAllTheSame(int status) {
+        counts = false;
+        FakeSidecar first = new FakeSidecar();
+        FakeSidecar second = new FakeSidecar();
+        ask(first, second);
+        first.status(status);
+        second.answer("{\"scores\":[1,2]}");
+        assertEquals(0, first.endpoint.breaker().failuresInARow());
+        assertArrayEquals(new float[] { 1, 2 }, outcome.answer.scores());
+    }
+
+    @Test
+    void butItDoesForAnAnswerThatCannotBeUsed() {
+        counts = false;
+        FakeSidecar sidecar = new FakeSidecar();
+        ask(sidecar);
+        sidecar.status(500);
+        assertEquals(1, sidecar.endpoint.breaker().failuresInARow());
     }
 
     @Test
@@ -201,6 +270,18 @@ class SidecarCallTest {
         assertEquals(List.of(Failure.REJECTED), outcome.failures);
         assertEquals(List.of(), second.bodies);
         assertEquals(0, first.endpoint.breaker().failuresInARow());
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = { 403, 404, 405, 408 })
+    void anotherRefusalSaysThatTheAddressIsWrongAndTheNextIsAsked(int status) {
+        FakeSidecar first = new FakeSidecar();
+        FakeSidecar second = new FakeSidecar();
+        ask(first, second);
+        first.status(status);
+        assertEquals(1, first.endpoint.breaker().failuresInARow());
+        second.status(status);
+        assertEquals(List.of(Failure.SIDECAR_ERROR), outcome.failures);
     }
 
     @Test

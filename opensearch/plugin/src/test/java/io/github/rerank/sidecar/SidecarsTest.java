@@ -32,6 +32,14 @@ class SidecarsTest {
     }
 
     @Test
+    void whatNoPipelineNamesAnyMoreIsForgotten() {
+        Endpoint kept = sidecars.open(settings(5, "http://a", "http://b")).get(0);
+        sidecars.open(settings(6, "http://a"));
+        sidecars.keepOnly(List.of(settings(5, "http://a"), settings(7, "http://c")));
+        assertEquals(List.of(kept), List.copyOf(sidecars.all()));
+    }
+
+    @Test
     void aNewcomerIsAnnouncedOnce() {
         List<Endpoint> opened = sidecars.open(settings(5, "http://a", "http://b"));
         sidecars.open(settings(5, "http://b", "http://a"));

@@ -43,6 +43,14 @@ class SourceViewTest {
     }
 
     @Test
+    void excludesThatHideAPartOfAModelsFieldAreNotKept() {
+        String[] excludes = { "attributes.*", "attributes.color", "attributes_old", "*.vector", "*_vector" };
+        FetchSourceContext fetched = SourceView.of(
+            new SearchSourceBuilder().fetchSource(null, excludes), List.of("name", "attributes")).fetched();
+        assertArrayEquals(new String[] { "attributes_old", "*.vector", "*_vector" }, fetched.excludes());
+    }
+
+    @Test
     void storedAndScriptFieldsHideTheSourceUnlessItIsAskedFor() {
         assertFalse(SourceView.of(new SearchSourceBuilder().storedField("sku"), PATHS).client().fetchSource());
         assertFalse(SourceView.of(new SearchSourceBuilder().scriptField("twice", new Script("1")), PATHS).client().fetchSource());

@@ -2,9 +2,11 @@ package io.github.rerank.sidecar;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertInstanceOf;
 import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertSame;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
 import java.util.List;
@@ -64,6 +66,14 @@ class WindowProcessorTest {
     }
 
     @Test
+    void aWindowIsEnlargedWhereTheRequestAsksForMoreAndTheIndexAllowsIt() throws IOException {
+        assertFalse(assertInstanceOf(Ticket.Widened.class, process(query().ext(List.of(section("{\"window\":50}"))))).enlarged());
+        assertTrue(assertInstanceOf(Ticket.Widened.class, process(query().ext(List.of(section("{\"window\":51}"))))).enlarged());
+        facts = request -> new IndexFacts.Facts(true, 50, true);
+        assertFalse(assertInstanceOf(Ticket.Widened.class, process(query().ext(List.of(section("{\"window\":51}"))))).enlarged());
+    }
+
+    @Test
     void aPageThatReachesBeyondTheWindowIsFetchedWhole() {
         process(query().from(45).size(10));
         assertEquals(55, handedOn.source().size());
@@ -120,17 +130,20 @@ class WindowProcessorTest {
 
     @Test
     void aRequestsOwnSectionIsHeardAndGoesNoFurther() throws IOException {
-        String json = "{\"window\":7,\"profile\":\"fast\",\"query\":\"my words\",\"deadline_ms\":20}";
+        RequestOverrides section = section("{\"window\":7,\"profile\":\"fast\",\"query\":\"my words\",\"deadline_ms\":20}");
+        Ticket.Widened ticket = assertInstanceOf(Ticket.Widened.class, process(query().ext(List.of(section))));
+        assertEquals(7, ticket.window());
+        assertEquals("fast", ticket.profile());
+        assertEquals("my words", ticket.text());
+        assertEquals(20, ticket.deadlineMs());
+        assertNull(ticket.user());
+        assertEquals(List.of(), handedOn.source().ext());
+    }
+
+    private static RequestOverrides section(String json) throws IOException {
         try (XContentParser parser = JsonXContent.jsonXContent.createParser(
             NamedXContentRegistry.EMPTY, DeprecationHandler.IGNORE_DEPRECATIONS, json)) {
-            RequestOverrides section = RequestOverrides.parse(parser);
-            Ticket.Widened ticket = assertInstanceOf(Ticket.Widened.class, process(query().ext(List.of(section))));
-            assertEquals(7, ticket.window());
-            assertEquals("fast", ticket.profile());
-            assertEquals("my words", ticket.text());
-            assertEquals(20, ticket.deadlineMs());
-            assertNull(ticket.user());
-            assertEquals(List.of(), handedOn.source().ext());
+            return RequestOverrides.parse(parser);
         }
     }
 }
