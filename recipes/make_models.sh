@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Rebuilds sidecar/models from the data sets: training sets, `best`, its students, int8 exports. About 90 minutes on two idle cores.
+# Rebuilds sidecar/models from the data sets: training sets, `best`, its students, int8 exports. About 100 minutes on two idle cores.
 # Sampling and machine differ, so a rebuild gives models of like quality, not the same bytes.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -51,7 +51,7 @@ for part in esci=2300 msrd=700 retail=300 grammar=900 msrd-judged=500; do
   set="${part%=*}"
   $rerank distil score "$SETS/$set" --teacher runs/best=1 --own-weight 0.3 --limit "${part#*=}" --out "$SETS/$set-scored"
 done
-for name in fast instant; do
+for name in fast instant-wide instant; do
   $rerank train "recipes/$name.yaml" --out "runs/$name"
 done
 for name in best fast instant; do
