@@ -14,7 +14,10 @@ Figures = dict[str, float | str]
 
 
 def annotate_cards(report: Report, models: Mapping[str, Path]) -> None:
-    """Set the report's quality and latency in every model's manifest and card; figures of other sets stay."""
+    """Set the report's quality and latency in every model's manifest and card.
+
+    Quality on other sets stays; times are of this run alone, as they belong to its machine.
+    """
     machine = this_machine()
     for name, directory in models.items():
         manifest = read_manifest(directory)
