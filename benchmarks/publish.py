@@ -22,12 +22,13 @@ PAGE = CHECKOUT / "docs" / "performance.md"
 class _Written(msgspec.Struct, frozen=True):
     name: str
     quick: bool
+    place: str = ""
 
 
 def publish(page: Path = PAGE, folder: Path = FOLDER, mark: str = "bench") -> tuple[str, ...]:
-    """Replace the tables of everything that has a run; the names of those replaced."""
+    """Replace the tables of everything that has a run; the names of those replaced. Settings that the page does not show are left out."""
     text = page.read_text()
-    newest = newest_runs(folder)
+    newest = {name: run for name, run in newest_runs(folder).items() if _is_shown(text, name, run, mark)}
     if not newest:
         raise ClusterError(f"{folder} holds no finished run: measure first")
     for name, run in newest.items():
@@ -37,13 +38,17 @@ def publish(page: Path = PAGE, folder: Path = FOLDER, mark: str = "bench") -> tu
 
 
 def newest_runs(folder: Path) -> dict[str, Path]:
-    """The last run of each name that was no quick one."""
+    """The last run of each section that was no quick one."""
     runs: dict[str, Path] = {}
     for path in sorted(folder.glob("*/report.json"), key=lambda path: path.parent.name.rsplit("-", 2)[-2:]):
         written = msgspec.json.decode(path.read_bytes(), type=_Written)
         if not written.quick:
-            runs[written.name] = path.parent
+            runs[written.place or written.name] = path.parent
     return runs
+
+
+def _is_shown(text: str, name: str, run: Path, mark: str) -> bool:
+    return run.name.rsplit("-", 2)[0] == name or f"<!-- {mark}:{name} -->" in text
 
 
 def replaced(text: str, name: str, report: str, mark: str = "bench") -> str:

@@ -41,7 +41,10 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """One run of `rerank COMMAND NAME`; `samples` are the raw measurements that the tables are made of."""
+    """One run of `rerank COMMAND NAME`; `samples` are the raw measurements that the tables are made of.
+
+    `place` is the section of the documentation that it belongs to, where that is not its name's: a run with other settings.
+    """
 
     name: str
     machine: Machine
@@ -50,6 +53,7 @@ class Report:
     samples: Any = field(default_factory=list)
     quick: bool = False
     command: str = "bench"
+    place: str = ""
 
     def markdown(self) -> str:
         """The whole report as Markdown."""

@@ -20,6 +20,7 @@ from benchmarks.samples import number, percentile, spread
 from benchmarks.stack import INDEX, Counters, Stack, read_counters
 from cluster.queries import match
 from cluster.service import Service
+from sidecar.config import Settings
 
 Advance = Callable[[int], None]
 State = Literal["nothing known", "documents known", "the same query again"]
@@ -57,7 +58,8 @@ def bench_search(
         for search in _state(stack, state, sidecar, queries, windows=windows, rounds=rounds, advance=advance)
     ]
     tables = (_waits(searches, windows), _shares(searches, windows))
-    return Report("search", machine, settings, tables, samples=searches, quick=quick)
+    place = "" if settings["profile"] == Settings.model_fields["default_profile"].default else f"search-{settings['profile']}"
+    return Report("search", machine, settings, tables, samples=searches, quick=quick, place=place)
 
 
 def searches_of(queries: Sequence[str], windows: Sequence[int], rounds: int) -> int:
