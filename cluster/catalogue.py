@@ -204,7 +204,10 @@ def _json_rows(path: Path, file: IO[str]) -> Iterator[tuple[int, dict[str, Any] 
 
 def _delimited_rows(path: Path, file: IO[str], delimiter: str) -> Iterator[tuple[int, dict[str, Any] | BadRow]]:
     reader = csv.reader(file, delimiter=delimiter, strict=True)
-    header = next(reader, None)
+    try:
+        header = next(reader, None)
+    except csv.Error as error:
+        raise InvalidCatalogue(f"{path}: the first line does not name the columns: {error}") from error
     if not header or not any(header):
         raise InvalidCatalogue(f"{path}: the first line must name the columns")
     while True:

@@ -6,6 +6,7 @@ Invariant: grades are 0 to 3; the file's ratings 100, 10, 1 and 0 (Exact, Substi
 from __future__ import annotations
 
 import gzip
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,7 +49,7 @@ def read_judgments(path: Path) -> Sequence[JudgedQuery]:
             JudgedQuery(query.query, {str(rating.docId): _grade(rating.rating) for rating in query.ratings})
             for query in parsed.judgmentRatings
         ]
-    except (OSError, ValueError) as error:
+    except (OSError, EOFError, zlib.error, ValueError) as error:
         raise InvalidCatalogue(f"{path}: not a judgments file: {error}") from error
 
 

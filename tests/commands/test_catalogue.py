@@ -182,6 +182,13 @@ def test_a_table_without_column_names_is_refused(tmp_path: Path) -> None:
         rows(written(tmp_path / "a.csv", ""))
 
 
+def test_a_first_line_that_is_no_row_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "broken.csv"
+    path.write_text('"id"x,title\n1,red\n')
+    with pytest.raises(InvalidCatalogue, match="the first line does not name the columns"):
+        list(read_catalogue(path, FieldNames()))
+
+
 def test_rows_are_counted_without_blank_lines_and_header(tmp_path: Path) -> None:
     assert count_rows(written(tmp_path / "a.jsonl", '{"id": 1}\n\n{"id": 2}\n')) == 2
     assert count_rows(written(tmp_path / "a.csv", "id\n1\n2\n3\n")) == 3

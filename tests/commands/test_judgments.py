@@ -42,3 +42,10 @@ def test_a_file_of_another_shape_is_refused_by_its_name(tmp_path: Path) -> None:
 
     with pytest.raises(InvalidCatalogue, match=str(path)):
         read_judgments(path)
+
+
+def test_a_file_that_was_cut_off_is_refused_by_its_name(tmp_path: Path) -> None:
+    path = tmp_path / "cut.json.gz"
+    path.write_bytes(gzip.compress(b'{"judgmentRatings": []}')[:-9])
+    with pytest.raises(InvalidCatalogue, match=r"cut\.json\.gz"):
+        read_judgments(path)
