@@ -6,28 +6,17 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
-import torch
 
 from benchmarks.peak import Network
 from benchmarks.plain import with_column_output, with_positions
+from tests.training.tiny import small_network
 from training.export.networks import cross_encoder_graph
 from training.export.quantize import quantize
-from training.models.cross_encoder import CrossEncoder
 
 
 @pytest.fixture(scope="module")
-def network() -> CrossEncoder:
-    from transformers import BertConfig, BertForSequenceClassification  # noqa: PLC0415 - slow to import
-
-    torch.manual_seed(0)
-    sizes = {"hidden_size": 16, "intermediate_size": 32, "num_attention_heads": 2, "num_hidden_layers": 3}
-    config = BertConfig(vocab_size=30, max_position_embeddings=24, num_labels=1, initializer_range=0.5, **sizes)
-    return CrossEncoder(BertForSequenceClassification(config)).eval()
-
-
-@pytest.fixture(scope="module")
-def shipped(network: CrossEncoder) -> onnx.ModelProto:
-    return quantize(cross_encoder_graph(network, limit=24, int8_embeddings=True))
+def shipped() -> onnx.ModelProto:
+    return quantize(cross_encoder_graph(small_network(), limit=24, int8_embeddings=True))
 
 
 def test_the_column_form_answers_the_same_logits(shipped: onnx.ModelProto) -> None:

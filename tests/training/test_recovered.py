@@ -11,7 +11,7 @@ import torch
 
 from sidecar.errors import InvalidModel
 from tests.sidecar import tiny
-from tests.training.tiny import TEMPLATE, make_base, make_set
+from tests.training.tiny import TEMPLATE, make_base, make_set, small_network
 from training.bases import base_directory
 from training.export.directory import ModelInfo, export
 from training.export.networks import cross_encoder_graph
@@ -27,12 +27,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:mtime may not be reliable")
 
 @pytest.fixture(scope="module")
 def network() -> CrossEncoder:
-    from transformers import BertConfig, BertForSequenceClassification  # noqa: PLC0415 - slow to import
-
-    torch.manual_seed(0)
-    sizes = {"hidden_size": 16, "intermediate_size": 32, "num_attention_heads": 2, "num_hidden_layers": 3}
-    config = BertConfig(vocab_size=30, max_position_embeddings=24, num_labels=1, initializer_range=0.5, **sizes)
-    return CrossEncoder(BertForSequenceClassification(config)).eval()
+    return small_network()
 
 
 @pytest.fixture(scope="module")

@@ -14,6 +14,7 @@ from transformers import AutoConfig, AutoModelForSequenceClassification, BertCon
 from sidecar.encoding import Fields
 from sidecar.manifest import FieldBudget, Template
 from training.batches import TrainingList
+from training.models.cross_encoder import CrossEncoder
 from training.training_set import write_documents, write_lists
 
 WORDS = ("red", "blue", "green", "sofa", "lamp", "chair", "desk", "small", "large", "for", "without", "wood", "metal", "case", "phone")
@@ -39,6 +40,14 @@ def make_base(directory: Path, *, layers: int = 3, seed: int = 7) -> Path:
     BertForSequenceClassification(config).save_pretrained(directory)
     tokenizer.save(str(directory / "tokenizer.json"))
     return directory
+
+
+def small_network() -> CrossEncoder:
+    """A random cross-encoder without a tokenizer: three layers, 16 wide, two heads, 30 words, 24 positions."""
+    torch.manual_seed(0)
+    sizes = {"hidden_size": 16, "intermediate_size": 32, "num_attention_heads": 2, "num_hidden_layers": 3}
+    config = BertConfig(vocab_size=30, max_position_embeddings=24, num_labels=1, initializer_range=0.5, **sizes)
+    return CrossEncoder(BertForSequenceClassification(config)).eval()
 
 
 def make_other_base(directory: Path, kind: str, *, types: int = 1, seed: int = 7) -> Path:
