@@ -114,10 +114,12 @@ def _by_kind(lists: Sequence[FusionList], fused: Mapping[str, float], first_pass
 
 
 def _best_penalty(parts: Sequence[Sequence[FusionList]], penalties: Sequence[float], near: Floats) -> float:
-    """The strongest penalty whose fits order the parts that they were not fitted on as well as any, within one standard error.
+    """Of the penalties whose fits order the parts that they were not fitted on as well as any, within one standard error: the strongest
+    where there is a prior, else the weakest.
 
     The one-standard-error rule (Hastie, Tibshirani and Friedman, The Elements of Statistical Learning, section 7.10): with few queries
-    the best mean is mostly luck.
+    the best mean is mostly luck. A prior is then kept. Without one, a penalty pulls towards the network's score alone, which carries over
+    to other catalogues worst of all features (`rerank experiments carry-over`): nothing speaks for more of it than is needed.
     """
     values = {}
     for penalty in penalties:
@@ -127,7 +129,8 @@ def _best_penalty(parts: Sequence[Sequence[FusionList]], penalties: Sequence[flo
             found |= _ndcg(part, _fit(rest, penalty, near))
         values[penalty] = np.array([found[key] for key in sorted(found)])
     best = values[max(penalties, key=lambda penalty: float(values[penalty].mean()))]
-    return max(penalty for penalty in penalties if _as_good(best - values[penalty]))
+    as_good = [penalty for penalty in penalties if _as_good(best - values[penalty])]
+    return max(as_good) if near.any() else min(as_good)
 
 
 def _as_good(behind: Floats) -> bool:
