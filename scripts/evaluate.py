@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from rich.console import Console
@@ -10,6 +11,9 @@ from rich.console import Console
 from scripts.evaluation import Chosen, evaluation_options
 from scripts.output import json_option, notes, print_json, progress_bar
 from sidecar.log import configure_logging
+
+if TYPE_CHECKING:
+    from training.evaluate.report import Report
 
 _PIPE_WIDTH = 150
 
@@ -88,8 +92,7 @@ def command(
     \b
     Example: rerank evaluate --data ../shared/data/esci --models sidecar/models/fast --models sidecar/models/best --out runs/report
     """
-    from training.evaluate.card import annotate_cards  # noqa: PLC0415
-    from training.evaluate.console import tables  # noqa: PLC0415 - torch, matplotlib and pyarrow are slow to import
+    from training.evaluate.card import annotate_cards  # noqa: PLC0415 - torch, matplotlib and pyarrow are slow to import
     from training.evaluate.evidence import Plan  # noqa: PLC0415
     from training.evaluate.files import write  # noqa: PLC0415
     from training.evaluate.run import evaluate_all  # noqa: PLC0415
@@ -114,9 +117,15 @@ def command(
         annotate_cards(report, models)
     if as_json:
         print_json(report)
-        return
+    else:
+        _show(report)
+        notes.print(f"the report is in {out / 'report.html'}")
+
+
+def _show(report: Report) -> None:
+    from training.evaluate.console import tables  # noqa: PLC0415 - as above
+
     console = Console(highlight=False)
     console = console if console.is_terminal else Console(highlight=False, width=_PIPE_WIDTH)
     for table in tables(report):
         console.print(table, "")
-    notes.print(f"the report is in {out / 'report.html'}")

@@ -59,6 +59,7 @@ class DocumentStore(Generic[Value]):
         read_only: bool,
         metrics: Metrics,
         clock: Callable[[], float] = time.time,
+        step_bytes: int = _STEP_BYTES,
     ) -> None:
         self._codec = codec
         self._name = directory.name
@@ -66,6 +67,7 @@ class DocumentStore(Generic[Value]):
         self._max_bytes = max_bytes
         self._metrics = metrics
         self._clock = clock
+        self._step_bytes = step_bytes
         self._touched: set[bytes] = set()
         self._lock = threading.Lock()
         if not read_only:
@@ -124,7 +126,7 @@ class DocumentStore(Generic[Value]):
             hour = struct.pack(">Q", int(self._clock() // _USE_S))
             for key in touched:
                 self._use(transaction, key, hour)
-            while total > max(self._max_bytes, before - _STEP_BYTES):
+            while total > max(self._max_bytes, before - self._step_bytes):
                 total -= self._evict(transaction)
             transaction.put(_TOTAL, str(total).encode(), db=self._facts)
         return total

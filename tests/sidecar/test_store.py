@@ -41,9 +41,9 @@ def key(number: int) -> bytes:
 def open_store(tmp_path):
     opened = []
 
-    def begin(*, pages: int = 1000, read_only: bool = False, clock=None):
-        clock = clock or FakeClock()
-        store = DocumentStore(tmp_path / "store", STATES, max_bytes=pages * 4096, read_only=read_only, metrics=Metrics(), clock=clock)
+    def begin(*, pages: int = 1000, read_only: bool = False, clock=None, step: int = 1000):
+        settings = {"max_bytes": pages * 4096, "read_only": read_only, "step_bytes": step * 4096}
+        store = DocumentStore(tmp_path / "store", STATES, metrics=Metrics(), clock=clock or FakeClock(), **settings)
         opened.append(store)
         return store
 
@@ -134,12 +134,11 @@ def test_many_more_records_than_fit_never_exceed_the_bound(open_store):
     assert 0 < len(store) <= 50
 
 
-def test_a_bound_that_was_lowered_is_reached_commit_by_commit(open_store, monkeypatch):
-    monkeypatch.setattr("sidecar.store._STEP_BYTES", 20 * 4096)
+def test_a_bound_that_was_lowered_is_reached_commit_by_commit(open_store):
     filled = open_store(pages=200)
     filled.put_many((key(number), some_states(number, length=500)) for number in range(200))
     filled.close()
-    store = open_store(pages=50)
+    store = open_store(pages=50, step=20)
     sizes = [store.size_bytes]
     while sizes[-1] > 50 * 4096:
         store.put_many([(key(1000 + len(sizes)), some_states(1))])

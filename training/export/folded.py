@@ -52,14 +52,14 @@ class FoldedAttention:
         and values; the mask [batch, 1, some + others] is added to the attention's logits.
         """
         graph = self._graph
-        tokens, batch = self._size(x, 1), self._size(states, 0)
+        tokens = self._size(x, 1)
         queries = graph.node("Reshape", self._layers.query(self._index, x), graph.ints(0, -1, self._heads, self._depth))
         products = self._meet(queries, tokens, states)
         if own is None:
             return self._layers.finish(self._index, self._biased(self._take(self._shares(products, mask), states, tokens)), x)
         before = self._keys(queries, own)
         # One query's own products are the same beside every document.
-        spread = graph.node("Expand", before, graph.node("Concat", batch, graph.ints(1, 1), axis=0))
+        spread = graph.node("Expand", before, graph.node("Concat", self._size(states, 0), graph.ints(1, 1), axis=0))
         shares = self._shares(graph.node("Concat", spread, products, axis=2), mask)
         some = self._size(own, 1)
         of_states = graph.node("Slice", shares, some, self._size(shares, 2), graph.ints(2))
