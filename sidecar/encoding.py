@@ -22,6 +22,8 @@ Tokens = npt.NDArray[np.int64]
 _MARKUP = re.compile(r"<[^<>]{1,200}>")
 # A token has at least one character and rarely more than ten: longer text would be truncated anyway.
 _CHARS_PER_TOKEN = 12
+# What English takes at the most, on average: so much text is tried first, because tokenizing is most of the cost of an unknown document.
+_LIKELY_CHARS_PER_TOKEN = 6
 _NO_TOKENS: Tokens = np.empty(0, dtype=np.int64)
 
 
@@ -69,9 +71,43 @@ class TextTemplate:
 
     def windows(self, document: tuple[str, ...]) -> tuple[slice, ...]:
         """Which tokens are kept of each text of a composed document."""
-        if len(document) == 1:
-            return (slice(self.max_document_tokens),)
-        return tuple(slice(-field.tokens, None) if field.tail else slice(field.tokens) for field in self.fields)
+        return tuple(slice(-field.tokens, None) if field.tail else slice(field.tokens) for field in self._fields_of(document))
+
+    def likely(self, document: tuple[str, ...]) -> tuple[str, ...]:
+        """The heads of a composed document's texts that its tokens probably come from; each ends before a space, or is whole.
+
+        Tokens never span a space, so those of a head are the first tokens of the text. Every word has a token at least: that bounds
+        what the texts before leave to one.
+        """
+        left, heads = self.max_document_tokens, []
+        for field, text in zip(self._fields_of(document), document, strict=True):
+            heads.append(text if field.tail else _head(text, min(field.tokens, max(left, 0)) * _LIKELY_CHARS_PER_TOKEN))
+            if text:
+                left -= min(text.count(" ") + 1, field.tokens)
+        return tuple(heads)
+
+    def suffices(self, heads: tuple[str, ...], document: tuple[str, ...], parts: Sequence[Tokens]) -> bool:
+        """Whether the tokens of these heads, within their budgets, make the same document as those of the whole texts."""
+        total = 0
+        for field, head, text, ids in zip(self._fields_of(document), heads, document, parts, strict=True):
+            total += len(ids)
+            if total >= self.max_document_tokens:
+                return True
+            if len(head) < len(text) and len(ids) < field.tokens:
+                return False
+        return True
+
+    def _fields_of(self, document: tuple[str, ...]) -> tuple[TemplateField, ...]:
+        """The fields of a composed document's texts; a plain text is one field that may take everything."""
+        return self.fields if len(document) > 1 else (TemplateField("text", self.max_document_tokens),)
+
+
+def _head(text: str, chars: int) -> str:
+    """At most so many characters of the text, up to a space; all of it where its first word is longer than that."""
+    if len(text) <= chars:
+        return text
+    end = text.rfind(" ", 0, chars + 1) if chars else 0
+    return text[:end] if end >= 0 else text
 
 
 def field_text(value: FieldValue) -> str:
@@ -116,13 +152,13 @@ class TextEncoder:
         return self.encode_composed([self.template.compose(fields)])[0]
 
     def encode_composed(self, documents: Sequence[tuple[str, ...]]) -> list[Tokens]:
-        """Token ids of documents already composed by the template, tokenized in one call: one array a document."""
-        return [self.join(parts) for parts in self._parts(documents)]
+        """Token ids of documents already composed by the template: one array a document."""
+        return [self.join(parts) for parts in self._sufficient(documents)]
 
     def encode_documents(self, documents: Sequence[tuple[str, ...]]) -> list[DocumentTokens]:
         """The same, each with the length of its first field, which the overlap features need (sidecar.fusion)."""
         limit = self.template.max_document_tokens
-        return [DocumentTokens(self.join(parts), min(len(parts[0]), limit)) for parts in self._parts(documents)]
+        return [DocumentTokens(self.join(parts), min(len(parts[0]), limit)) for parts in self._sufficient(documents)]
 
     def encode_fields(self, documents: Sequence[Fields]) -> list[tuple[Tokens, ...]]:
         """Token ids of documents field by field, in the template's order, each within its own budget: for `join`."""
@@ -146,6 +182,19 @@ class TextEncoder:
     def single(self, tokens: Tokens) -> Tokens:
         """`[CLS] text [SEP]`, for encoders that read one text: int64 [tokens + 2]."""
         return np.concatenate([[self.cls], tokens, [self.sep]])
+
+    def _sufficient(self, documents: Sequence[tuple[str, ...]]) -> list[tuple[Tokens, ...]]:
+        """Tokens of each document's fields, as many as `join` keeps: of likely heads first, of whole texts where those fell short."""
+        heads = [self.template.likely(document) for document in documents]
+        found = list(self._parts(heads))
+        short = [
+            place
+            for place, (head, document, parts) in enumerate(zip(heads, documents, found, strict=True))
+            if not self.template.suffices(head, document, parts)
+        ]
+        for place, parts in zip(short, self._parts([documents[place] for place in short]), strict=True):
+            found[place] = parts
+        return found
 
     def _parts(self, documents: Sequence[tuple[str, ...]]) -> Iterator[tuple[Tokens, ...]]:
         texts = [text for document in documents for text in document if text]

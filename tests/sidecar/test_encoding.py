@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import random
+from pathlib import Path
+
 import numpy as np
 import pytest
 from tokenizers import Tokenizer, models
 
 from sidecar.encoding import TextEncoder, field_text
+from sidecar.manifest import read_manifest
 from tests.sidecar.tiny import VOCABULARY, encoder, template
 
+MODEL = Path("sidecar/models/fast")
 ID = {word: number for number, word in enumerate(VOCABULARY)}
 
 
@@ -34,6 +39,48 @@ def test_a_plain_text_may_take_the_whole_document_budget():
     reader = encoder()
     text = reader.template.compose_text("red " * 50)
     assert reader.encode_composed([text])[0].tolist() == ids("red " * 16)
+
+
+def untrimmed(reader: TextEncoder, document: tuple[str, ...]) -> list[int]:
+    """The tokens of a document whose texts are tokenized to their ends."""
+    parts = [
+        np.asarray(reader.encode_prefix(text)[window], dtype=np.int64)
+        for window, text in zip(reader.template.windows(document), document, strict=True)
+    ]
+    return reader.join(parts).tolist()
+
+
+def words(rng: random.Random) -> str:
+    """A text of short, long and very long words, accents, signs, and letters that are tokens of their own."""
+    kinds = (
+        "a",
+        "red",
+        "internationalization",
+        "x" * rng.randint(20, 130),
+        "Größe",
+        "3.5-inch",
+        "鞋子",
+        "\u0301",
+        "www.shop.example/a/b?c=d",
+        "&",
+    )
+    return " ".join(rng.choice(kinds) for _ in range(rng.choice((0, 1, 3, 30, 200))))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_long_text_is_read_no_further_than_its_tokens_need_and_gives_the_same_ones(seed):
+    rng = random.Random(seed)
+    manifest = read_manifest(MODEL)
+    reader = TextEncoder(Tokenizer.from_file(str(MODEL / "tokenizer.json")), manifest.template.text_template())
+    documents = [reader.template.compose({field.role: words(rng) for field in reader.template.fields}) for _ in range(12)]
+    documents += [reader.template.compose_text(words(rng)) for _ in range(5)]
+    found = reader.encode_documents(documents)
+    assert [document.ids.tolist() for document in found] == [untrimmed(reader, document) for document in documents]
+    expected = [
+        min(len(reader.encode_prefix(document[0])[reader.template.windows(document)[0]]), reader.template.max_document_tokens)
+        for document in documents
+    ]
+    assert [document.title for document in found] == expected
 
 
 def test_the_title_is_the_first_fields_share_of_the_tokens():
