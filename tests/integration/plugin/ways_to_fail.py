@@ -17,7 +17,7 @@ WAYS_TO_FAIL: dict[str, tuple[sidecar.Behaviour, str]] = {
     "refuses the request": (sidecar.refusing(422), "rejected"),
     "wants a token": (sidecar.refusing(401), "rejected"),
     "is overloaded": (sidecar.refusing(429), "overloaded"),
-    "is not ready": (sidecar.refusing(503), "overloaded"),
+    "is not ready": (sidecar.refusing(503), "unavailable"),
     "gives up in time": (sidecar.refusing(504), "deadline"),
     "is not at this address": (sidecar.refusing(404), "sidecar_error"),
     "breaks": (sidecar.refusing(500), "sidecar_error"),

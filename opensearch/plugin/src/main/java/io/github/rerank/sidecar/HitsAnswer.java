@@ -37,7 +37,8 @@ record HitsAnswer(float[] scores, String model) {
         }
         Failure failure = switch (status) {
             case 400, 401, 413, 422 -> Failure.REJECTED;
-            case 429, 503 -> Failure.OVERLOADED;
+            case 429 -> Failure.OVERLOADED;
+            case 503 -> Failure.UNAVAILABLE;
             case 504 -> Failure.DEADLINE;
             // Other 4xx too: a 404 says that no sidecar is at this address, not that the request is wrong.
             default -> Failure.SIDECAR_ERROR;

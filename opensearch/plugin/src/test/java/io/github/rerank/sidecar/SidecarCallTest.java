@@ -22,6 +22,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 @Timeout(30)
 class SidecarCallTest {
     private static final int DEADLINE_MS = 200;
+    private static final int FAILURES = 3;
     private final RerankStats stats = new RerankStats();
     private final FakeTimer timer = new FakeTimer();
     private final Outcome outcome = new Outcome();
@@ -30,7 +31,7 @@ class SidecarCallTest {
 
     private SidecarCall started() {
         SidecarCall.Tools tools = new SidecarCall.Tools(executor, timer, () -> timer.nanos, stats);
-        SidecarCall.Limits limits = new SidecarCall.Limits(TimeUnit.MILLISECONDS.toNanos(DEADLINE_MS), counts, 2, 3, 1000);
+        SidecarCall.Limits limits = new SidecarCall.Limits(TimeUnit.MILLISECONDS.toNanos(DEADLINE_MS), counts, 2, FAILURES, 1000);
         SidecarCall call = new SidecarCall(tools, limits, outcome);
         call.start();
         return call;
@@ -217,7 +218,7 @@ class SidecarCallTest {
     }
 
     @ParameterizedTest
-    @ValueSource(ints = { 429, 503, 504 })
+    @ValueSource(ints = { 429, 504 })
     void norForSendingItAwayAndTheNextIsAskedAllTheSame(int status) {
         counts = false;
         FakeSidecar first = new FakeSidecar();
@@ -229,13 +230,35 @@ class SidecarCallTest {
         assertArrayEquals(new float[] { 1, 2 }, outcome.answer.scores());
     }
 
-    @Test
-    void butItDoesForAnAnswerThatCannotBeUsed() {
+    @ParameterizedTest
+    @ValueSource(ints = { 500, 503 })
+    void butItDoesForAnAnswerThatCannotBeUsed(int status) {
         counts = false;
         FakeSidecar sidecar = new FakeSidecar();
         ask(sidecar);
-        sidecar.status(500);
+        sidecar.status(status);
         assertEquals(1, sidecar.endpoint.breaker().failuresInARow());
+    }
+
+    @Test
+    void aSidecarThatSendsAwayWhatItCannotDoInTimeIsNotLeftAlone() {
+        FakeSidecar sidecar = new FakeSidecar();
+        for (int call = 0; call < 2 * FAILURES; call++) {
+            ask(sidecar);
+            sidecar.status(429);
+        }
+        assertEquals(CircuitBreaker.State.CLOSED, sidecar.endpoint.breaker().state());
+        assertEquals(Failure.OVERLOADED, outcome.failures.get(outcome.failures.size() - 1));
+    }
+
+    @Test
+    void andIsAliveAgainWhereItHadFailedBefore() {
+        FakeSidecar sidecar = new FakeSidecar();
+        ask(sidecar);
+        sidecar.status(500);
+        ask(sidecar);
+        sidecar.status(429);
+        assertEquals(0, sidecar.endpoint.breaker().failuresInARow());
     }
 
     @Test
