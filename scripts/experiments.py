@@ -108,7 +108,7 @@ def mlm(*, documents: int, **options: Any) -> None:
     "--teacher", type=_RUN, default=CHECKOUT / "runs" / "best", help="A finished run's folder; default: runs/best (`make models`)."
 )
 def size(*, teacher: Path, **options: Any) -> None:
-    """Students of 1 to 6 layers, three losses, and those that read documents ahead of time. About 5 minutes.
+    """Students of 1 to 12 layers, three losses, and those that read documents ahead of time. About 5 minutes.
 
     \b
     Example: rerank experiments size --teacher runs/best

@@ -161,6 +161,13 @@ def test_students_are_measured_beside_their_teacher(lab, finished):
     assert [row[0] for row in outcome.tables[0].rows] == [TEACHER, "one", "apart"]
 
 
+def test_a_student_may_have_more_layers_than_its_teacher_from_a_larger_base(lab, finished, tmp_path):
+    larger = make_base(tmp_path / "larger", layers=4)
+    students = (Student("too many", 4), Student("larger", 4, base=str(larger)))
+    outcome = size(lab, finished, students=students, windows=1)
+    assert [row[0] for row in outcome.tables[0].rows] == [TEACHER, "larger"]
+
+
 @pytest.mark.parametrize(("count", "layers"), [(1, (0,)), (2, (0, 5)), (3, (0, 2, 5)), (6, (0, 1, 2, 3, 4, 5))])
 def test_layers_are_spread_from_the_first_to_the_last(count, layers):
     assert spread_layers(count, 6) == layers

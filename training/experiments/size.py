@@ -16,6 +16,7 @@ from transformers import AutoConfig
 
 from benchmarks.report import Cell as TableCell
 from benchmarks.report import Draw, Table
+from training.bases import base_directory
 from training.distil.sets import write_scored
 from training.experiments.cells import Advance, Cell, finish
 from training.experiments.lab import TEMPLATE, Lab, Outcome, quiet, train_settings, trained
@@ -33,8 +34,8 @@ TEACHER = "teacher"
 class Student:
     """A row: which of its base's layers (or how many, spread evenly), the loss, and how it reads documents.
 
-    The base is the teacher where none is named. Of a decomposed student `apart` layers read query and document apart, and `width` numbers
-    are kept of a token.
+    The base is the teacher where none is named: a larger encoder is one way to more layers than the teacher has. Of a decomposed student
+    `apart` layers read query and document apart, and `width` numbers are kept of a token.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Student:
 _LOW = (0, 1, 2, 5)
 STUDENTS = (
     *(Student(f"{layers} layer{'s' if layers > 1 else ''}, kl", layers) for layers in (1, 2, 3, 4, 6)),
+    *(Student(f"{layers} layers of e5-small, kl", layers, base="e5-small") for layers in (6, 9, 12)),
     Student("3 layers, MarginMSE", 3, "margin_mse"),
     Student("3 layers, RankDistil", 3, "rank_distil"),
     Student("3 layers, judgments alone", 3, "softmax"),
@@ -70,7 +72,7 @@ STUDENTS = (
 def size(lab: Lab, teacher: Path, *, students: Sequence[Student] = STUDENTS, windows: int) -> Outcome:
     """Distil, export and measure each student, the teacher's own export beside them."""
     tests = lab.held_out()
-    total = int(AutoConfig.from_pretrained(teacher / "model").num_hidden_layers)
+    total = _layers(teacher / "model")
     plan = _plan(lab, teacher, total, students, tests, windows)
     measured: dict[str, list[ServedFigures]] = {}
     figures = finish([cell for _, cell in plan], ServedFigures, lab.folder / "cells", lab.progress)
@@ -81,9 +83,10 @@ def size(lab: Lab, teacher: Path, *, students: Sequence[Student] = STUDENTS, win
         for name, networks in measured.items()
     }
     notes = (
-        f"Every student starts from layers of the teacher (the run `{teacher.name}`, {total} layers; the dot product from MiniLM) and "
-        "learns its scores of the judged training lists (one: the judgments alone) for the same number of steps. All are int8, scored by "
-        "the sidecar's engine; the decomposed one and the dot product have their documents' states and vectors at hand.",
+        f"Every student starts from layers of the teacher (the run `{teacher.name}`, {total} layers; where e5-small is named, of that; the "
+        "dot product of MiniLM) and learns the teacher's scores of the judged training lists (one: the judgments alone) for equally many "
+        "steps. All are int8, scored by the sidecar's engine; the decomposed one and the dot product have their documents' states and "
+        "vectors at hand.",
     )
     quality = comparison_table("Students", found, TEACHER, notes=notes)
     means = {name: fmean(fmean(values.values()) for values in by_set.values()) for name, by_set in found.items()}
@@ -97,10 +100,15 @@ def _plan(
     sets = _scored(lab, teacher)
     plan = [(TEACHER, _teacher_cell(teacher, tests, windows))]
     for student in students:
-        if student.count <= total:
-            runs = [_run(lab, student, teacher, sets, total, seed) for seed in lab.seeds]
+        available = _layers(base_directory(student.base)) if student.base else total
+        if student.count <= available:
+            runs = [_run(lab, student, teacher, sets, available, seed) for seed in lab.seeds]
             plan += [(student.name, _student_cell(student, run, tests, windows)) for run in runs]
     return plan
+
+
+def _layers(encoder: Path | str) -> int:
+    return int(AutoConfig.from_pretrained(encoder).num_hidden_layers)
 
 
 def spread_layers(count: int, total: int) -> tuple[int, ...]:
