@@ -57,7 +57,7 @@ def clients_blueprint(settings: Settings, engine: Engine) -> Blueprint:
     def tei() -> Response:
         asked = parse(request.get_data(cache=False), TeiRequest)
         ranking = rank(asked.query, asked.texts, None, asked.deadline_ms)
-        best = _best(ranking, asked.top_n, raw=asked.raw_scores)
+        best = _best(ranking, asked.top_n, raw=bool(asked.raw_scores))
         return json_answer([TeiRank(at, score, asked.texts[at] if asked.return_text else None) for at, score in best])
 
     return routes

@@ -6,7 +6,10 @@ says meaning, unit, and what too large a value does: docs/api.md prints them.
 
 from __future__ import annotations
 
+import difflib
+import importlib.util
 import os
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -128,6 +131,14 @@ class Settings(BaseSettings):
             raise ValueError("drain_s must be below stop_timeout_s")
         return self
 
+    @model_validator(mode="after")
+    def _can_load(self) -> Settings:
+        if not self.models.is_dir():
+            raise ValueError(f"models names {self.models}, which is not a directory: it must hold one model directory a profile")
+        if self.backend == "openvino" and importlib.util.find_spec("openvino") is None:
+            raise ValueError("backend openvino is not installed: pip install 'opensearch-rerank-sidecar[openvino]'")
+        return self
+
     @classmethod
     def settings_customise_sources(
         cls,
@@ -148,6 +159,14 @@ class Settings(BaseSettings):
     def threads(self) -> int:
         """Scoring threads of one worker."""
         return self.scoring_threads or max(1, available_cores() // self.workers)
+
+
+def misspelt(environment: Iterable[str]) -> Mapping[str, str]:
+    """Variables that are no setting but nearly one -> the setting that was probably meant. Others belong to other programs."""
+    known = [f"RERANK_{name.upper()}" for name in Settings.model_fields]
+    candidates = {name for name in environment if name.startswith("RERANK_")} - {*known, "RERANK_CONFIG"}
+    meant = {name: difflib.get_close_matches(name, known, n=1, cutoff=0.85) for name in sorted(candidates)}
+    return {name: found[0] for name, found in meant.items() if found}
 
 
 def available_cores(cpu_max: Path = Path("/sys/fs/cgroup/cpu.max")) -> int:

@@ -137,7 +137,7 @@ class RerankRequest(msgspec.Struct, frozen=True):
     model: str | None = None
     rank_fields: list[str] | None = None
     top_n: int | None = None
-    return_documents: bool = False
+    return_documents: bool | None = None
     deadline_ms: float | None = None
 
 
@@ -173,8 +173,8 @@ class TeiRequest(msgspec.Struct, frozen=True):
 
     query: str
     texts: list[str]
-    raw_scores: bool = False
-    return_text: bool = False
+    raw_scores: bool | None = None
+    return_text: bool | None = None
     top_n: int | None = None
     deadline_ms: float | None = None
 

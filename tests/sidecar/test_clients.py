@@ -102,6 +102,13 @@ def test_texts_are_answered_as_a_bare_array_best_first(client):
     assert ranks[0] == {"index": 1, "score": pytest.approx(sigmoid(10))}
 
 
+def test_flags_that_clients_send_as_null_are_off(client):
+    cohere = {"query": "red", "documents": DOCUMENTS, "return_documents": None}
+    tei = {"query": "red", "texts": ["shoe"], "raw_scores": None, "return_text": None}
+    assert "document" not in client.post("/v2/rerank", json=cohere).json["results"][0]
+    assert set(client.post("/rerank", json=tei).json[0]) == {"index", "score"}
+
+
 def test_raw_scores_are_the_models_logits(client):
     assert client.post("/rerank", json={"query": "red", "texts": ["shoe"], "raw_scores": True}).json[0]["score"] == 8.0
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from sidecar.config import Settings, available_cores
+from sidecar.config import Settings, available_cores, misspelt
 
 
 @pytest.fixture
@@ -45,6 +45,22 @@ def test_a_key_that_is_no_setting_is_an_error(environment, tmp_path):
 def test_a_setting_out_of_its_bounds_is_an_error(wrong):
     with pytest.raises(ValidationError):
         Settings(**wrong)
+
+
+def test_a_models_directory_that_is_not_there_is_an_error(tmp_path):
+    with pytest.raises(ValidationError, match="nowhere, which is not a directory"):
+        Settings(models=tmp_path / "nowhere")
+
+
+def test_a_backend_that_is_not_installed_names_what_to_install(monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+    with pytest.raises(ValidationError, match=r"\[openvino\]"):
+        Settings(backend="openvino")
+
+
+def test_a_variable_that_is_nearly_a_setting_is_taken_for_a_slip_and_others_are_not():
+    found = misspelt(["RERANK_MAX_HIST", "RERANK_MAX_HITS", "RERANK_CONFIG", "RERANK_DATA", "RERANK_VAR", "RERANK_IMAGES", "PATH"])
+    assert found == {"RERANK_MAX_HIST": "RERANK_MAX_HITS"}
 
 
 def test_every_setting_says_what_it_means_and_is_in_the_reference():
