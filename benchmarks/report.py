@@ -41,7 +41,7 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """One run of `rerank COMMAND NAME`; `samples` are the raw measurements that the tables are made of.
+    """One run of `rerank COMMAND NAME OPTIONS`; `samples` are the raw measurements that the tables are made of.
 
     `place` is the section of the documentation that it belongs to, where that is not its name's: a run with other settings.
     """
@@ -54,13 +54,15 @@ class Report:
     quick: bool = False
     command: str = "bench"
     place: str = ""
+    options: tuple[str, ...] = ()
 
     def markdown(self) -> str:
         """The whole report as Markdown."""
         settings = ", ".join(f"{name} {value}" for name, value in self.settings.items())
         warning = ("A quick run: it shows that the command works, its figures mean nothing.",) if self.quick else ()
         tables = (table.markdown() for table in self.tables)
-        return "\n\n".join((f"`rerank {self.command} {self.name}`: {self.machine}", f"Settings: {settings}", *warning, *tables)) + "\n"
+        command = " ".join(("rerank", self.command, self.name, *self.options))
+        return "\n\n".join((f"`{command}`: {self.machine}", f"Settings: {settings}", *warning, *tables)) + "\n"
 
 
 def write_report(report: Report, draw: Draw | None, *, folder: Path = FOLDER, now: float | None = None) -> Path:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -12,7 +13,7 @@ import click
 
 from cluster.errors import InvalidCatalogue
 from cluster.workspace import CHECKOUT
-from scripts.output import json_option, notes, print_json, progress_bar
+from scripts.output import given_options, json_option, notes, print_json, progress_bar
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -291,6 +292,7 @@ def _environments(names: tuple[str, ...]) -> dict[str, Any]:
 def _finish(report: Any, draw: Any, *, as_json: bool) -> None:
     from benchmarks.report import write_report  # noqa: PLC0415
 
+    report = replace(report, options=given_options())
     folder = write_report(report, draw)
     if as_json:
         print_json(report)

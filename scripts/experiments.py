@@ -11,7 +11,7 @@ import click
 from cluster.errors import ClusterError
 from cluster.workspace import CHECKOUT
 from scripts.bench import data_option, quick_option
-from scripts.output import json_option, notes, print_json, progress_bar
+from scripts.output import given_options, json_option, notes, print_json, progress_bar
 
 if TYPE_CHECKING:
     from training.experiments.lab import Lab, Outcome
@@ -207,7 +207,16 @@ def _run(name: str, options: dict[str, Any], experiment: Callable[[Lab], Outcome
     except (ValueError, OSError) as error:
         raise click.ClickException(str(error)) from error
     settings = {**_trained(lab, options), **outcome.settings}
-    report = Report(name, machine, settings, outcome.tables, samples=outcome.samples, quick=options["quick"], command="experiments")
+    report = Report(
+        name,
+        machine,
+        settings,
+        outcome.tables,
+        samples=outcome.samples,
+        quick=options["quick"],
+        command="experiments",
+        options=given_options(),
+    )
     target = lab.folder / name
     target.mkdir(parents=True, exist_ok=True)
     write_into(target, report, outcome.draw)

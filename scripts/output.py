@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import click
 import msgspec
+from click.core import ParameterSource
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
@@ -27,6 +30,25 @@ def pages_console() -> Console:
     """A console for two pages side by side on standard output."""
     console = Console(highlight=False)
     return console if console.is_terminal else Console(highlight=False, width=_PIPE_WIDTH)
+
+
+def given_options() -> tuple[str, ...]:
+    """The options of the running command that its caller gave, as a shell would read them; without those that are paths of one machine."""
+    context = click.get_current_context()
+    given: list[str] = []
+    for option in context.command.params:
+        value = context.params.get(option.name or "")
+        typed = context.get_parameter_source(option.name or "") is ParameterSource.COMMANDLINE
+        if typed and option.name != "as_json" and not isinstance(value, Path):
+            given += _spelt(option.opts[-1], value)
+    return tuple(given)
+
+
+def _spelt(name: str, value: object) -> list[str]:
+    if isinstance(value, bool):
+        return [name] if value else []
+    values = value if isinstance(value, tuple | list) else (value,)
+    return [word for each in values for word in (name, shlex.quote(f"{each:g}" if isinstance(each, float) else str(each)))]
 
 
 def print_json(value: object) -> None:
