@@ -8,15 +8,20 @@ SETS=runs/sets
 rerank=.venv/bin/rerank
 mkdir -p "$SETS"
 
-# Queries: never one of a test split.
+# Queries to label, and those that are never among them: the test and validation parts of both judged sets.
 .venv/bin/python - "$DATA" "$SETS" <<'PY'
-import csv, json, sys
+import csv, gzip, sys
 from pathlib import Path
 
+from training.data.prepare import read_split
+from training.data.splits import named_parts, part_of
+
 data, sets = map(Path, sys.argv[1:])
-split = json.loads((data / "esci/split.json").read_text())
-(sets / "esci-train.txt").write_text("\n".join(split["train"]))
-(sets / "esci-test.txt").write_text("\n".join(split["test"]))
+parts = list(named_parts(read_split(data / "esci/split.json")).items())
+(sets / "esci-train.txt").write_text("\n".join(query for query, part in parts if part == "train"))
+with gzip.open(data / "msrd/movies-judgments.tsv.gz", "rt", encoding="utf-8") as file:
+    parts += [(row["query"], part_of(row["query"])) for row in csv.DictReader(file, delimiter="\t")]
+(sets / "held-out.txt").write_text("\n".join(sorted({query for query, part in parts if part != "train"})))
 with (data / "wands/query.csv").open() as file:
     (sets / "wands.txt").write_text("\n".join(row["query"] for row in csv.DictReader(file, delimiter="\t")))
 PY
@@ -25,11 +30,11 @@ PY
 teachers=(--teacher e5-small=1 --teacher bge-small=1 --teacher bm25=0.5)
 written=training/catalogue_grammar
 $rerank distil label --catalogue "$DATA/esci/products.jsonl.gz" --preset esci --generate 4600 --queries "$SETS/esci-train.txt" \
-  --queries "$written/queries.txt" --queries "$SETS/wands.txt" --sample 1080 --exclude "$SETS/esci-test.txt" "${teachers[@]}" --out "$SETS/esci"
+  --queries "$written/queries.txt" --queries "$SETS/wands.txt" --sample 1080 --exclude "$SETS/held-out.txt" "${teachers[@]}" --out "$SETS/esci"
 $rerank distil label --catalogue "$DATA/msrd/movies-corpus.jsonl.gz" --preset msrd --generate 900 \
-  --queries "$written/content_queries.txt" --sample 700 "${teachers[@]}" --out "$SETS/msrd"
+  --queries "$written/content_queries.txt" --sample 700 --exclude "$SETS/held-out.txt" "${teachers[@]}" --out "$SETS/msrd"
 $rerank distil label --catalogue "$SETS/retail.jsonl" --generate 350 --queries "$SETS/wands.txt" --queries "$written/queries.txt" --sample 150 \
-  --exclude "$SETS/esci-test.txt" "${teachers[@]}" --out "$SETS/retail"
+  --exclude "$SETS/held-out.txt" "${teachers[@]}" --out "$SETS/retail"
 $rerank distil grammar --lists 2500 --seed 1 --out "$SETS/grammar"
 $rerank distil grammar --lists 150 --seed 999 --out "$SETS/grammar-validation"
 
@@ -54,8 +59,10 @@ done
 for name in fast instant-wide instant; do
   $rerank train "recipes/$name.yaml" --out "runs/$name"
 done
+# Of the shipped models int8 loses up to 0.012 on a set (best on esci's twenty lists, instant 0.006 on msrd's 400): what is accepted stands on the card.
 for name in best fast instant; do
-  $rerank export "runs/$name" --info "recipes/$name.info.yaml" --gate "$SETS/grammar-validation" --out "sidecar/models/$name"
+  $rerank export "runs/$name" --info "recipes/$name.info.yaml" --gate "$SETS/grammar-validation" --gate "$SETS/esci-validation" \
+    --gate "$SETS/msrd-validation" --allow-loss 0.015 --out "sidecar/models/$name"
 done
 # Written unless it loses more than noise: similarity is what carries over to catalogues that no model saw.
 for name in best fast instant; do

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from scripts.output import progress_bar
+from scripts.output import notes, progress_bar
+
+if TYPE_CHECKING:
+    from training.distil.queries import GeneratedQuery
 
 
 @click.group()
@@ -26,7 +31,10 @@ def command() -> None:
 )
 @click.option("--sample", default=None, type=click.IntRange(min=1), help="Use only so many of the given queries, drawn at random.")
 @click.option(
-    "--exclude", multiple=True, type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Queries never to use (a test split)."
+    "--exclude",
+    multiple=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Queries never to use, in any spelling, one a line.",
 )
 @click.option(
     "--teacher", "teachers", multiple=True, metavar="NAME=WEIGHT", default=("e5-small=1", "bge-small=1", "bm25=0.5"), show_default=True
@@ -60,11 +68,16 @@ def label(
     try:
         catalogue, report = read_catalogue(catalogues, catalogue_columns(preset, roles, id_column))
         click.echo(str(report), err=True)
-        refused = {query.lower() for path in exclude for query in read_queries(path.read_text().splitlines())}
-        given = [query for path in files for query in read_queries(path.read_text().splitlines())]
+        if not catalogue:
+            raise ValueError(f"no document of {', '.join(map(str, catalogues))} was read: check --id-column, --preset and --role")
+        refused = _canonical_lines(exclude)
+        read = [query for path in files for query in read_queries(path.read_text(encoding="utf-8").splitlines())]
+        given = _without(refused, read, "given")
         given = random.Random(seed).sample(given, min(sample or len(given), len(given)))
-        generated = generate_queries(catalogue, count=generate, seed=seed)
-        queries = [query for query in generated if query.query not in refused] + [q for q in given if q.lower() not in refused]
+        made = generate_queries(catalogue, count=generate, seed=seed)
+        queries = [*_without(refused, made, "generated"), *given]
+        if not queries:
+            raise ValueError("no query is left to label: raise --generate, or give --queries that --exclude does not name")
         with progress_bar("label", len(queries)) as advance:
             count = write_labelled(out, catalogue, queries, _weights(teachers), sampling=Sampling(), seed=seed, advance=advance)
     except (ValueError, FileNotFoundError) as error:
@@ -95,8 +108,15 @@ def grammar(*, count: int, seed: int, out: Path) -> None:
 @click.option("--own-weight", default=0.6, show_default=True, help="Weight of the teacher logits that the set already has.")
 @click.option("--limit", default=None, type=click.IntRange(min=1), help="Only the first so many lists; all by default.")
 @click.option("--workers", default=0, show_default=True, help="Processes that prepare batches.")
+@click.option(
+    "--cache",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("var/teacher-scores"),
+    show_default=True,
+    help="Logits that were computed before, by network, query and document.",
+)
 @click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="The new training set's folder.")
-def score(*, source: Path, teachers: tuple[str, ...], own_weight: float, limit: int | None, workers: int, out: Path) -> None:
+def score(*, source: Path, teachers: tuple[str, ...], own_weight: float, limit: int | None, workers: int, cache: Path, out: Path) -> None:
     """Write a training set again with the logits of trained networks as teachers.
 
     \b
@@ -108,10 +128,29 @@ def score(*, source: Path, teachers: tuple[str, ...], own_weight: float, limit: 
     try:
         runs = {Path(name): weight for name, weight in _weights(teachers).items()}
         with progress_bar("score", len(read_lists(source)[:limit]) * len(runs)) as advance:
-            count = write_scored(source, out, runs, own_weight=own_weight, limit=limit, workers=workers, advance=advance)
+            count = write_scored(source, out, runs, own_weight=own_weight, cache=cache, limit=limit, workers=workers, advance=advance)
     except (ValueError, FileNotFoundError) as error:
         raise click.ClickException(str(error)) from error
     click.echo(f"{count} lists are in {out}")
+
+
+def _canonical_lines(paths: Sequence[Path]) -> frozenset[str]:
+    """The queries of files in canonical form; a line that starts with `#` too, as a query may."""
+    from training.data.splits import canonical  # noqa: PLC0415 - ibis is slow to import
+
+    lines = (line for path in paths for line in path.read_text(encoding="utf-8").splitlines())
+    return frozenset(map(canonical, lines)) - {""}
+
+
+def _without(refused: frozenset[str], queries: Sequence[GeneratedQuery | str], kind: str) -> list[GeneratedQuery | str]:
+    """The queries that are not refused in any spelling; says how many were."""
+    from training.data.report import Report  # noqa: PLC0415
+    from training.data.splits import canonical  # noqa: PLC0415 - ibis is slow to import
+
+    kept = [query for query in queries if canonical(query if isinstance(query, str) else query.query) not in refused]
+    excluded = len(queries) - len(kept)
+    notes.print(str(Report(f"{kind} queries", len(queries), {"named by --exclude": excluded} if excluded else {})))
+    return kept
 
 
 def _weights(pairs: tuple[str, ...]) -> dict[str, float]:

@@ -14,9 +14,15 @@ from scripts.output import json_option, print_json
 @click.option("--info", required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Name, data and licences (YAML).")
 @click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="The model directory to write.")
 @click.option(
-    "--gate", type=click.Path(exists=True, file_okay=False, path_type=Path), help="A judged training set to compare float and int8 on."
+    "--gate",
+    "gates",
+    multiple=True,
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="A judged training set to compare float and int8 on; repeatable: each is compared on its own, and the worst loss counts.",
 )
-@click.option("--allow-loss", type=float, default=None, metavar="NDCG", help="Accept a greater loss than 0.003; the card says so.")
+@click.option(
+    "--allow-loss", type=float, default=None, metavar="NDCG", help="With --gate: accept a greater loss than 0.003; the card says so."
+)
 @click.option("--float", "keep_float", is_flag=True, help="Keep float weights: four times the size, two to three times the time.")
 @click.option(
     "--quantization",
@@ -35,7 +41,7 @@ def command(
     run: Path,
     info: Path,
     out: Path,
-    gate: Path | None,
+    gates: tuple[Path, ...],
     allow_loss: float | None,
     keep_float: bool,
     quantization: str,
@@ -45,7 +51,8 @@ def command(
 ) -> None:
     """Write the model directory of a trained run: int8 graphs, tokenizer, manifest, model card.
 
-    RUN is a run's folder, or a run file: then its base is exported as it is.
+    RUN is a run's folder, or a run file: then its base is exported as it is. A directory that is there is replaced only when the new one is
+    finished and passed the gate. Without --gate int8 is not compared with float, and the card says so.
 
     \b
     Example: rerank export runs/quick --info recipes/quick.info.yaml --gate runs/sets/esci-validation --out var/models/fast
@@ -55,15 +62,19 @@ def command(
 
     if (quantization == "static") != (calibrate is not None) or (keep_float and calibrate is not None):
         raise click.UsageError("--quantization static and --calibrate go together, and not with --float")
+    if allow_loss is not None and not gates:
+        raise click.UsageError(
+            f"--allow-loss {allow_loss:g} has nothing to measure a loss on: name a judged set with --gate, or leave it out"
+        )
     try:
         description = read_model_info(info)
-        if gate is None or keep_float:
+        if keep_float or not gates:
             manifest = export(run, out, description, int8=not keep_float, calibration=calibrate, max_document_tokens=document_tokens)
         else:
             manifest = gated_export(
-                run, out, description, gate, allowed_loss=allow_loss, calibration=calibrate, max_document_tokens=document_tokens
+                run, out, description, gates, allowed_loss=allow_loss, calibration=calibrate, max_document_tokens=document_tokens
             )
-    except (ValueError, FileNotFoundError, GateFailed) as error:
+    except (ValueError, OSError, GateFailed) as error:
         raise click.ClickException(str(error)) from error
     if as_json:
         print_json(manifest)

@@ -39,6 +39,7 @@ def command(
         catalogue, report = read_catalogue(catalogues, catalogue_columns(preset, roles, id_column))
         click.echo(str(report), err=True)
         loss = pretrain(base, catalogue.values(), out, PretrainSettings(epochs=epochs, new_words=new_words))
-    except (ValueError, FileNotFoundError) as error:
+    # OSError: a file that is missing, or what transformers says of an unknown base.
+    except (ValueError, OSError) as error:
         raise click.ClickException(str(error)) from error
     click.echo(f"mean loss {loss:.3f}; the base is in {out / 'model'}")

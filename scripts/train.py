@@ -15,10 +15,14 @@ from scripts.output import json_option, print_json
     "--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="The run's folder: checkpoints, model, report."
 )
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Override a setting of the run file, by its dotted key.")
-@click.option("--resume/--fresh", default=True, show_default=True, help="Go on from the folder's last checkpoint, or start anew.")
+@click.option(
+    "--resume/--fresh", default=True, show_default=True, help="Go on from the folder's last checkpoint, or remove them and start anew."
+)
 @json_option
 def command(*, run_file: Path, out: Path, settings: tuple[str, ...], resume: bool, as_json: bool) -> None:
     """Train the network that a run file describes; an interrupted run goes on where it stopped.
+
+    A folder that holds a run of other settings is refused.
 
     \b
     Example: rerank train recipes/quick.yaml --out runs/quick --set train.epochs=2
@@ -29,7 +33,8 @@ def command(*, run_file: Path, out: Path, settings: tuple[str, ...], resume: boo
     try:
         run = read_run_file(run_file, parse_overrides(settings))
         report = train(run, out, resume=resume)
-    except (ValueError, FileNotFoundError) as error:
+    # OSError: a file that is missing, or what transformers says of an unknown base.
+    except (ValueError, OSError) as error:
         raise click.ClickException(str(error)) from error
     if as_json:
         print_json(report)

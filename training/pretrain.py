@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch.utils.data import Dataset
 from transformers import (
+    AddedToken,
     AutoModelForMaskedLM,
     DataCollatorForLanguageModeling,
     PreTrainedTokenizerFast,
@@ -21,14 +22,22 @@ from transformers import (
     TrainingArguments,
     set_seed,
 )
-from transformers.trainer_utils import get_last_checkpoint
 
 from sidecar.encoding import Fields, field_text
 from training.allocator import keep_freed_memory
 from training.bases import base_directory
 from training.distil.queries import words_of
+from training.networks import load_tokenizer
+from training.trainer import last_whole_checkpoint
 
-_SPECIAL = {"unk_token": "[UNK]", "sep_token": "[SEP]", "pad_token": "[PAD]", "cls_token": "[CLS]", "mask_token": "[MASK]"}
+# What BERT's kin and RoBERTa's kin call them; a tokenizer has one of each.
+_SPECIAL = {
+    "unk_token": ("[UNK]", "<unk>"),
+    "sep_token": ("[SEP]", "</s>"),
+    "pad_token": ("[PAD]", "<pad>"),
+    "cls_token": ("[CLS]", "<s>"),
+    "mask_token": ("[MASK]", "<mask>"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,14 +66,11 @@ class _Texts(Dataset[dict[str, list[int]]]):
 
 
 def pretrain(base: str, documents: Iterable[Fields], output: Path, settings: PretrainSettings, *, report_to: str = "tensorboard") -> float:
-    """Pre-train and write `output/model`; returns the mean loss of the run. An interrupted run goes on from its last checkpoint."""
+    """Pre-train and write `output/model`; returns the mean loss of the run. An interrupted run goes on from its last whole checkpoint."""
     set_seed(settings.seed)
-    source = base_directory(base)
-    tokenizer = PreTrainedTokenizerFast(tokenizer_file=str(Path(source) / "tokenizer.json"), **_SPECIAL)
-    # The file may carry the truncation of its last use.
-    tokenizer.backend_tokenizer.no_truncation()
-    texts = [" ".join(filter(None, (field_text(value) for value in fields.values()))) for fields in documents]
-    model = AutoModelForMaskedLM.from_pretrained(source)
+    texts = catalogue_texts(documents)
+    tokenizer = masking_tokenizer(base)
+    model = AutoModelForMaskedLM.from_pretrained(base_directory(base))
     if settings.new_words:
         extend_vocabulary(tokenizer, model, texts, settings.new_words)
     keep_freed_memory()
@@ -74,11 +80,35 @@ def pretrain(base: str, documents: Iterable[Fields], output: Path, settings: Pre
         train_dataset=_Texts(texts, tokenizer, settings.max_tokens),
         data_collator=DataCollatorForLanguageModeling(tokenizer, mlm_probability=settings.masked),
     )
-    result = trainer.train(resume_from_checkpoint=get_last_checkpoint(str(output)) if output.is_dir() else None)
+    result = trainer.train(resume_from_checkpoint=last_whole_checkpoint(output))
     # The encoder alone: the masked-word head has done its work.
     model.base_model.save_pretrained(output / "model")
     tokenizer.backend_tokenizer.save(str(output / "model" / "tokenizer.json"))
     return float(result.training_loss)
+
+
+def catalogue_texts(documents: Iterable[Fields]) -> list[str]:
+    """Each document's fields as one text, those without any left out; raises ValueError where nothing is left to learn from."""
+    found = [" ".join(filter(None, (field_text(value) for value in fields.values()))) for fields in documents]
+    texts = list(filter(None, found))
+    if not texts:
+        raise ValueError(f"none of the catalogue's {len(found)} documents has any text: check the file, --preset and --role")
+    return texts
+
+
+def masking_tokenizer(base: str) -> Any:
+    """A base's tokenizer with the special tokens of its own vocabulary; raises ValueError where it cannot hide a word."""
+    found = load_tokenizer(base)
+    # The file may carry the truncation and padding of its last use.
+    found.no_truncation()
+    found.no_padding()
+    names = {role: next((name for name in known if found.token_to_id(name) is not None), None) for role, known in _SPECIAL.items()}
+    lacking = [" or ".join(_SPECIAL[role]) for role, name in names.items() if name is None and role != "unk_token"]
+    if lacking:
+        raise ValueError(
+            f"the tokenizer of {base} has no token {', none '.join(lacking)}: masked words cannot be learnt; take another --base"
+        )
+    return PreTrainedTokenizerFast(tokenizer_object=found, **{role: name for role, name in names.items() if name is not None})
 
 
 def extend_vocabulary(tokenizer: Any, model: Any, texts: Iterable[str], count: int) -> list[str]:
@@ -88,8 +118,10 @@ def extend_vocabulary(tokenizer: Any, model: Any, texts: Iterable[str], count: i
         (word, ids) for word, _ in frequent.most_common(20 * count) if len(ids := tokenizer.encode(word, add_special_tokens=False)) > 1
     ]
     chosen = split[:count]
-    tokenizer.add_tokens([word for word, _ in chosen])
-    model.resize_token_embeddings(len(tokenizer))
+    # Whole words alone: `lamp` must not tear `lampshade` apart. The space before belongs to the word where a tokenizer counts spaces.
+    tokenizer.add_tokens([AddedToken(word, single_word=True, lstrip=True) for word, _ in chosen])
+    # Some bases have more rows than words.
+    model.resize_token_embeddings(max(len(tokenizer), model.get_input_embeddings().num_embeddings))
     table = model.get_input_embeddings().weight
     with torch.no_grad():
         for word, pieces in chosen:

@@ -5,9 +5,10 @@ An unknown key, a wrong type or an impossible value is refused with its path in 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 import yaml
@@ -17,6 +18,9 @@ from training.batches import Noise
 from training.export.recovered import is_model_directory
 from training.losses import Mixture, Target, mixture
 
+Count = Annotated[int, msgspec.Meta(ge=1)]
+NotNegative = Annotated[float, msgspec.Meta(ge=0)]
+Chance = Annotated[float, msgspec.Meta(ge=0, le=1)]
 ModelKind = Literal["cross-encoder", "decomposed", "bi-encoder"]
 
 DEFAULT_TEMPLATE = Template(
@@ -43,7 +47,7 @@ DEFAULT_TEMPLATE = Template(
 class LossSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A loss of the mixture: its weight, its own parameters, and what it reads where that is not the usual."""
 
-    weight: float = 1.0
+    weight: NotNegative = 1.0
     parameters: dict[str, float] = {}
     target: Target | None = None
 
@@ -55,29 +59,29 @@ class ModelSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     kind: ModelKind = "cross-encoder"
     tokenizer: str | None = None
     layers: tuple[int, ...] | None = None
-    lower_layers: int = 2
-    document_offset: int = 32
-    state_width: int | None = None
+    lower_layers: Count = 2
+    document_offset: Count = 32
+    state_width: Count | None = None
     pooling: Literal["mean", "cls"] = "mean"
     query_prefix: str = ""
     passage_prefix: str = ""
-    dropout: float = 0.1
+    dropout: Chance = 0.1
 
 
 class DataSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A training set: one with `repeat` 3 is seen three times an epoch, of one with `limit` only that many lists are read."""
 
     path: str
-    repeat: int = 1
-    limit: int | None = None
+    repeat: Count = 1
+    limit: Count | None = None
 
 
 class NoiseSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Augmentation (training.batches.Noise), all chances from 0 to 1."""
 
-    drop_field: float = 0.0
-    drop_token: float = 0.0
-    typo: float = 0.0
+    drop_field: Chance = 0.0
+    drop_token: Chance = 0.0
+    typo: Chance = 0.0
 
     def noise(self) -> Noise | None:
         """The noise, or none where every chance is zero."""
@@ -86,23 +90,27 @@ class NoiseSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class TrainSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The optimisation. `max_hits` is the batch size in (query, hit) pairs; `max_steps` ends the run early where positive."""
+    """The optimisation. `max_hits` is the batch size in (query, hit) pairs; -1 `max_steps` leaves the end to `epochs`."""
 
-    epochs: float = 1.0
+    epochs: Annotated[float, msgspec.Meta(gt=0)] = 1.0
     max_steps: int = -1
-    learning_rate: float = 5e-5
-    warmup_ratio: float = 0.06
+    learning_rate: NotNegative = 5e-5
+    warmup_ratio: Chance = 0.06
     schedule: Literal["linear", "cosine", "constant_with_warmup"] = "linear"
-    weight_decay: float = 0.01
-    max_hits: int = 256
-    accumulation: int = 1
-    max_grad_norm: float = 1.0
-    seed: int = 13
+    weight_decay: NotNegative = 0.01
+    max_hits: Annotated[int, msgspec.Meta(ge=2)] = 256
+    accumulation: Count = 1
+    max_grad_norm: NotNegative = 1.0
+    seed: Annotated[int, msgspec.Meta(ge=0, lt=2**32)] = 13
     bf16: bool = True
-    workers: int = 0
-    eval_steps: int = 200
-    patience: int | None = None
+    workers: Annotated[int, msgspec.Meta(ge=0)] = 0
+    eval_steps: Count = 200
+    patience: Count | None = None
     freeze_embeddings: bool = False
+
+    def __post_init__(self) -> None:
+        if self.max_steps != -1 and self.max_steps < 1:
+            raise ValueError(f"max_steps is {self.max_steps}: set 1 or more, or -1 to train for `epochs`")
 
 
 class RunFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -136,19 +144,45 @@ class RunFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def read_run_file(path: Path, overrides: dict[str, Any] | None = None) -> RunFile:
     """The run described by a YAML file; `overrides` are dotted keys (`train.seed`) set over it."""
-    document = yaml.safe_load(path.read_text())
+    document = _read_yaml(path.read_text(), str(path))
     if not isinstance(document, dict):
         raise ValueError(f"{path} does not hold a mapping of settings")
     for key, value in (overrides or {}).items():
-        *parents, last = key.split(".")
-        target = document
-        for parent in parents:
-            target = target.setdefault(parent, {})
-        target[last] = value
+        _override(document, key, value)
     try:
         return msgspec.convert(_with_base_template(document), RunFile)
     except (msgspec.ValidationError, ValueError) as error:
         raise ValueError(f"{path}: {error}") from error
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML 1.1 with one mend: `1e-4`, a text there for want of a point, is a number."""
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"^[-+]?[0-9][0-9_]*(\.[0-9_]*)?[eE][-+]?[0-9]+$"), list("-+0123456789")
+)
+
+
+def _read_yaml(text: str, source: str) -> Any:
+    """The value of a YAML text; raises ValueError with the line where it is not YAML."""
+    try:
+        return yaml.load(text, _Loader)
+    except yaml.MarkedYAMLError as error:
+        line = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
+        raise ValueError(f"{source}{line}: this is not YAML: {error.problem}") from error
+    except yaml.YAMLError as error:
+        raise ValueError(f"{source}: this is not YAML: {error}") from error
+
+
+def _override(document: dict[str, Any], key: str, value: Any) -> None:
+    *parents, last = key.split(".")
+    target = document
+    for parent in parents:
+        target = target.setdefault(parent, {})
+        if not isinstance(target, dict):
+            raise ValueError(f"{key} cannot be set: {parent} is {target!r}, which has no settings of its own; set it as a whole")
+    target[last] = value
 
 
 def _with_base_template(document: dict[str, Any]) -> dict[str, Any]:
@@ -166,10 +200,43 @@ def parse_overrides(settings: Iterable[str]) -> dict[str, Any]:
         key, equals, value = setting.partition("=")
         if not key or not equals:
             raise ValueError(f"{setting!r} is not of the form key=value")
-        overrides[key] = yaml.safe_load(value)
+        overrides[key] = _read_yaml(value, setting)
     return overrides
 
 
 def write_run_file(path: Path, run: RunFile) -> None:
     """Write the run as YAML, every setting named."""
     path.write_text(yaml.safe_dump(msgspec.to_builtins(run), sort_keys=False))
+
+
+def check_kept_run(path: Path, run: RunFile) -> None:
+    """Raise ValueError where the run that a folder was made by, kept at `path`, is not this one: both would share one model.
+
+    Settings that do not change the result (`train.workers`) may differ.
+    """
+    remedy = f"take another --out, or delete {path.parent} (--fresh trains over it)"
+    try:
+        kept = _flat(msgspec.to_builtins(read_run_file(path)))
+    except (FileNotFoundError, ValueError) as error:
+        raise ValueError(f"{path.parent} holds a run, and what made it cannot be read ({error}): {remedy}") from error
+    given = _flat(msgspec.to_builtins(run))
+    differing = [
+        f"{key} is {given.get(key, 'not set')!r}, and was {kept.get(key, 'not set')!r}"
+        for key in {**given, **kept}
+        if given.get(key, _MISSING) != kept.get(key, _MISSING) and key not in _WITHOUT_EFFECT
+    ]
+    if differing:
+        raise ValueError(f"{path.parent} holds a run of other settings: {'; '.join(differing)}. To go on, {remedy}")
+
+
+_MISSING = object()
+_WITHOUT_EFFECT = frozenset({"train.workers"})
+
+
+def _flat(value: Any, key: str = "") -> dict[str, Any]:
+    """Nested settings under dotted keys; a list of mappings has a number for a key: `train_sets.0.path`."""
+    if isinstance(value, list | tuple) and value and all(isinstance(item, Mapping) for item in value):
+        value = dict(enumerate(value))
+    if not isinstance(value, Mapping) or (key and not value):
+        return {key: list(value) if isinstance(value, tuple) else value}
+    return {name: leaf for inner, item in value.items() for name, leaf in _flat(item, f"{key}.{inner}" if key else str(inner)).items()}

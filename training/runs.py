@@ -6,26 +6,31 @@ A run's folder holds `checkpoint-*` (for resuming), `model/` (the best weights, 
 from __future__ import annotations
 
 import json
+import logging
+import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tokenizers import Tokenizer
 from transformers import TrainerCallback, TrainerState, set_seed
-from transformers.trainer_utils import get_last_checkpoint
 
 from sidecar.ranker import SPECIAL_TOKENS
 from training.batches import ListDataset, TokenStore, TrainingList
+from training.data.splits import Leakage, canonical
 from training.models.cross_encoder import count_parameters
 from training.models.decomposed import DecomposedCrossEncoder
 from training.models.projection import fit_projection
 from training.networks import build_collate, build_encoder, build_network, load_tokenizer
-from training.run_file import DataSpec, RunFile, write_run_file
-from training.trainer import METRIC, RankingTrainer, training_arguments
+from training.run_file import DataSpec, RunFile, check_kept_run, write_run_file
+from training.trainer import METRIC, RankingTrainer, checkpoints, last_whole_checkpoint, training_arguments
 from training.training_set import read_documents, read_lists
 
+logger = logging.getLogger(__name__)
+# Lists with the folder they come from.
+Sets = Sequence[tuple[str, Sequence[TrainingList]]]
 # A gap between training and validation NDCG above this is called over-fitting.
 _GAP = 0.10
 # Some hundred documents: more tokens than a state has numbers, many times over.
@@ -58,20 +63,32 @@ class _StepListener(TrainerCallback):
 def train(
     run: RunFile, output: Path, *, resume: bool = True, report_to: str = "tensorboard", on_step: Callable[[int], None] | None = None
 ) -> RunReport:
-    """Train as the run file says; a run that was interrupted goes on from its last checkpoint to the same result.
+    """Train as the run file says; a run that was interrupted goes on from its last whole checkpoint to the same result.
 
-    `on_step` is called with the number of each finished step.
+    A folder that was made by other settings is refused, unless `resume` is off: then its checkpoints are removed. `on_step` is called
+    with the number of each finished step.
     """
     output.mkdir(parents=True, exist_ok=True)
+    if resume and (checkpoints(output) or (output / "report.json").exists()):
+        check_kept_run(output / "run.yaml", run)
+    trainer = build_trainer(run, output, report_to, [_StepListener(on_step)] if on_step else [])
+    if not resume:
+        for checkpoint in checkpoints(output):
+            shutil.rmtree(checkpoint)
     write_run_file(output / "run.yaml", run)
+    started = time.monotonic()
+    trainer.train(resume_from_checkpoint=last_whole_checkpoint(output))
+    report = _report(run, trainer, time.monotonic() - started)
+    _save(output, trainer, load_tokenizer(run.model.tokenizer or run.model.base), report)
+    return report
+
+
+def build_trainer(run: RunFile, output: Path, report_to: str, callbacks: list[TrainerCallback]) -> RankingTrainer:
+    """The run's data and network, checked, in a trainer that has not begun."""
     set_seed(run.train.seed)
     encoder = build_encoder(run)
     store = TokenStore(encoder)
-    lists = [item for spec in run.train_sets for item in load_lists(spec, store)]
-    if not lists:
-        raise ValueError(f"run {run.name} has no training lists")
-    dataset = ListDataset(lists, store, noise=run.noise.noise(), seed=run.train.seed)
-    validation = {Path(spec.path).name: ListDataset(load_lists(spec, store), store) for spec in run.validation_sets}
+    dataset, validation = load_data(run, store)
     network = build_network(run.model)
     check_positions(run, network)
     collate = build_collate(run.model, encoder)
@@ -80,7 +97,7 @@ def train(
         fit_projection(network, collate([dataset[number] for number in spread]))
     if run.train.freeze_embeddings:
         freeze_embeddings(network)
-    trainer = RankingTrainer(
+    return RankingTrainer(
         network,
         training_arguments(run.train, str(output), validating=bool(validation), report_to=report_to),
         spec=run.train,
@@ -88,13 +105,57 @@ def train(
         collate=collate,
         training=dataset,
         validation=validation,
-        callbacks=[_StepListener(on_step)] if on_step else [],
+        callbacks=callbacks,
     )
-    started = time.monotonic()
-    trainer.train(resume_from_checkpoint=get_last_checkpoint(str(output)) if resume else None)
-    report = _report(run, trainer, lists, time.monotonic() - started)
-    _save(output, trainer, load_tokenizer(run.model.tokenizer or run.model.base), report)
-    return report
+
+
+def load_data(run: RunFile, store: TokenStore) -> tuple[ListDataset, dict[str, ListDataset]]:
+    """Training lists, and validation lists by their folder's name; raises ValueError where nothing could be learnt, or sets leak."""
+    training = [(spec.path, load_lists(spec, store)) for spec in run.train_sets]
+    validation = [(spec.path, load_lists(spec, store)) for spec in run.validation_sets]
+    lists = [item for _, found in training for item in found]
+    if not lists:
+        raise ValueError(f"run {run.name} has no training lists")
+    for name, count in run.mixture().skipped(lists).items():
+        if count:
+            logger.warning("loss %s skips %d of %d training lists: they hold nothing that it reads", name, count, len(lists))
+    check_sets_apart(training, validation, store)
+    dataset = ListDataset(lists, store, noise=run.noise.noise(), seed=run.train.seed)
+    return dataset, {Path(path).name: ListDataset(found, store) for path, found in validation}
+
+
+def check_sets_apart(training: Sets, validation: Sets, store: TokenStore) -> None:
+    """Raise Leakage where a training list grades a query, in any spelling, on a document that validation grades it on too.
+
+    Queries that share their text alone, teacher-labelled or graded on other documents, are counted in a warning.
+    """
+    judged: dict[str, list[tuple[str, TrainingList]]] = {}
+    for folder, lists in validation:
+        for item in lists:
+            if item.grades is not None:
+                judged.setdefault(canonical(item.query), []).append((folder, item))
+    leaks: dict[str, str] = {}
+    shared: set[str] = set()
+    for folder, lists in training:
+        for item in lists:
+            for other, held in judged.get(query := canonical(item.query), ()):
+                shared.add(query)
+                if item.grades is not None and _read_as(item, store) & _read_as(held, store):
+                    leaks[query] = f"{item.query!r} ({folder} and {other})"
+    if leaks:
+        raise Leakage(
+            f"{len(leaks)} queries are judged on the same documents in a train set and in a validation set: "
+            f"{', '.join(list(leaks.values())[:5])}; leave one of the two sets out, or split the judgments anew with `rerank data lists`"
+        )
+    if shared:
+        logger.warning(
+            "%d queries of the validation sets are in train sets too, without their judgments: %s", len(shared), sorted(shared)[:5]
+        )
+
+
+def _read_as(item: TrainingList, store: TokenStore) -> set[bytes]:
+    """The list's documents as the network reads them: sets may name one document differently, and different ones alike."""
+    return {store.document(doc_id).tobytes() for doc_id in item.doc_ids}
 
 
 def check_positions(run: RunFile, network: Any) -> None:
@@ -129,7 +190,8 @@ def load_lists(spec: DataSpec, store: TokenStore) -> list[TrainingList]:
     return named * spec.repeat
 
 
-def _report(run: RunFile, trainer: RankingTrainer, lists: list[TrainingList], seconds: float) -> RunReport:
+def _report(run: RunFile, trainer: RankingTrainer, seconds: float) -> RunReport:
+    lists = trainer.train_dataset.lists
     validation = {name: trainer.ndcg(dataset) for name, dataset in trainer.validation.items()}
     graded = [item for item in lists if item.grades is not None][:100]
     training = trainer.ndcg(ListDataset(graded, trainer.train_dataset.store)) if graded else None

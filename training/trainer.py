@@ -5,11 +5,17 @@ training sets -> TokenStore -> ListDataset -> BudgetSampler -> collate -> networ
 
 from __future__ import annotations
 
+import json
+import logging
+import shutil
+import zipfile
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 from transformers import EarlyStoppingCallback, Trainer, TrainerCallback, TrainingArguments
@@ -22,6 +28,7 @@ from training.networks import Collate
 from training.run_file import TrainSpec
 
 METRIC = "ndcg@10"
+logger = logging.getLogger(__name__)
 _TARGETS = ("mask", "grades", "teacher")
 
 
@@ -103,6 +110,46 @@ class RankingTrainer(Trainer):
             values += ndcg(logits.float().cpu().numpy(), grades, batch["mask"].numpy(), k=10).tolist()
         self.model.train()
         return float(np.nanmean(values))
+
+
+def last_whole_checkpoint(output: Path) -> str | None:
+    """The newest checkpoint to go on from, None where there is none; those cut off while they were written are removed, and named."""
+    whole: str | None = None
+    for checkpoint in checkpoints(output):
+        fault = checkpoint_fault(checkpoint)
+        if fault is None:
+            whole = str(checkpoint)
+            continue
+        logger.warning("%s is not whole (%s): it is removed, and the run goes on from an older one or starts anew", checkpoint, fault)
+        shutil.rmtree(checkpoint, ignore_errors=True)
+    return whole
+
+
+def checkpoints(output: Path) -> list[Path]:
+    """A run's checkpoint folders, oldest first."""
+    found = [path for path in output.glob("checkpoint-*") if path.is_dir() and path.name.removeprefix("checkpoint-").isdecimal()]
+    return sorted(found, key=lambda path: int(path.name.removeprefix("checkpoint-")))
+
+
+def checkpoint_fault(checkpoint: Path) -> str | None:
+    """What a checkpoint lacks to be resumed from, None where it is whole; looks at the ends of its files alone."""
+    weights, numbers = list(checkpoint.glob("*.safetensors")), list(checkpoint.glob("rng_state*.pth"))
+    if not weights or not numbers:
+        return f"it has no {'random-number state' if weights else 'weights'}"
+    for path in weights:
+        try:
+            safe_open(path, framework="pt")
+        except (SafetensorError, OSError) as error:
+            return f"{path.name}: {error}"
+    # torch.save writes zip archives, whose directory comes last: a file that was cut off has none.
+    for path in (checkpoint / "optimizer.pt", checkpoint / "scheduler.pt", *numbers):
+        if not zipfile.is_zipfile(path):
+            return f"{path.name} is {'cut off' if path.exists() else 'missing'}"
+    try:
+        json.loads((checkpoint / "trainer_state.json").read_text())["global_step"]
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        return f"trainer_state.json: {error!r}"
+    return None
 
 
 def training_arguments(spec: TrainSpec, output: str, *, validating: bool, report_to: str = "tensorboard") -> TrainingArguments:

@@ -1,50 +1,18 @@
-"""Augmentation changes little, repeatably, and never what makes a query or a document itself."""
+"""Hard negatives differ in the one attribute that the query names."""
 
 from __future__ import annotations
 
 import random
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from sidecar.encoding import Fields
-from training.data.augmentation import augment, field_dropout, swap_attribute, typos, word_dropout
+from training.batches import TrainingList
+from training.data.augmentation import swap_attribute, with_swaps, write_swapped
+from training.training_set import read_documents, read_lists, write_documents, write_lists
 
 SHIRT: Fields = {"title": "Red Shirt, red cotton", "color": "red", "tags": ["red", "shirt"], "year": 2020, "brand": "Redline"}
-
-
-def test_field_dropout_spares_the_title() -> None:
-    assert augment("q", SHIRT, [field_dropout(1.0)], 0) == ("q", {"title": SHIRT["title"]})
-    assert augment("q", SHIRT, [field_dropout(0.0)], 0) == ("q", SHIRT)
-
-
-def test_fields_are_dropped_about_as_often_as_asked() -> None:
-    dropped = sum("color" not in augment("q", SHIRT, [field_dropout(0.3)], seed)[1] for seed in range(1000))
-    assert dropped == pytest.approx(300, abs=60)
-
-
-@given(st.text(), st.floats(0, 1), st.integers())
-def test_word_dropout_keeps_a_word_of_every_query_that_has_one(query: str, rate: float, seed: int) -> None:
-    changed, _ = augment(query, {}, [word_dropout(rate)], seed)
-    assert set(changed.split()) <= set(query.split())
-    assert bool(changed) == bool(query.split())
-
-
-def test_a_typo_is_one_slip_in_one_long_word() -> None:
-    seen = {augment("red lampshade 12v", {}, [typos(1.0)], seed)[0] for seed in range(300)}
-    assert len(seen) > 10
-    for query in seen:
-        first, word, last = query.split()
-        assert (first, last) == ("red", "12v")
-        assert word != "lampshade"
-        assert word[0] == "l"
-        assert abs(len(word) - len("lampshade")) <= 1
-
-
-@pytest.mark.parametrize("query", ["", "red tv", "12345 x2000z", "aaa"])
-def test_short_words_and_numbers_are_never_misspelt(query: str) -> None:
-    assert augment(query, {}, [typos(1.0)], 3)[0] == query
+SHOES: dict[str, Fields] = {"a": {"title": "red shoe", "color": "red"}, "b": {"title": "blue shoe", "color": "blue"}}
 
 
 def test_a_swapped_attribute_changes_wherever_the_text_says_it() -> None:
@@ -57,10 +25,26 @@ def test_without_another_value_there_is_no_hard_negative(role: str, values: list
     assert swap_attribute(SHIRT, role, values, random.Random(0)) is None
 
 
-def test_one_seed_gives_one_change_and_the_input_stays() -> None:
-    before = dict(SHIRT)
-    changes = [field_dropout(0.5), word_dropout(0.5), typos(0.5)]
-    first = augment("large red shirts for summer", SHIRT, changes, (1, 2, "q"))
-    assert first == augment("large red shirts for summer", SHIRT, changes, (1, 2, "q"))
-    assert any(first != augment("large red shirts for summer", SHIRT, changes, (1, epoch, "q")) for epoch in range(3, 9))
-    assert before == SHIRT
+def test_an_attribute_is_swapped_where_the_query_names_it() -> None:
+    lists = [TrainingList("red shoe", ("a", "b"), (3.0, 0.0)), TrainingList("shoe", ("a",), (3.0,))]
+    longer, made = with_swaps(lists, SHOES)
+    assert made == {"swapped 0 0": {"title": "blue shoe", "color": "blue"}}
+    assert longer[0].grades == (3.0, 0.0, 0.0)
+    assert longer[1] == lists[1]
+
+
+@pytest.mark.parametrize(
+    "item",
+    [TrainingList("red shoe", ("a", "b"), None, teacher=(1.0, 0.0)), TrainingList("red shoe", ("a", "b"), (3.0, 0.0), teacher=(1.0, 0.0))],
+    ids=["without grades", "with a teacher"],
+)
+def test_a_list_whose_copies_could_not_be_labelled_stays(item: TrainingList) -> None:
+    assert with_swaps([item], SHOES) == ([item], {})
+
+
+def test_a_set_is_written_again_with_its_swapped_copies(tmp_path) -> None:
+    write_documents(tmp_path / "set", SHOES)
+    write_lists(tmp_path / "set", [TrainingList("red shoe", ("a", "b"), (3.0, 0.0))])
+    assert write_swapped(tmp_path / "set", tmp_path / "swapped") == 1
+    assert set(read_documents(tmp_path / "swapped")) == {"a", "b", "swapped 0 0"}
+    assert read_lists(tmp_path / "swapped")[0].doc_ids == ("a", "b", "swapped 0 0")

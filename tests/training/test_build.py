@@ -54,10 +54,28 @@ def test_a_long_list_keeps_every_grade_before_it_thins_one() -> None:
 def test_lists_without_an_order_are_dropped_and_counted() -> None:
     flat = QueryList("flat", "desk", ("d001", "d002"), (1.0, 1.0), "shop")
     gone = QueryList("gone", "rug", ("x", "y"), (1.0, 0.0), "shop")
-    lists, report = training_lists([JUDGED, flat, gone], CATALOGUE, settings=NONE)
+    lists, (report, _) = training_lists([JUDGED, flat, gone], CATALOGUE, settings=NONE)
     assert [item.query_id for item in lists] == ["q"]
     assert report.dropped == {"all hits have one grade": 1, "no judged hit is in the catalogue": 1}
     assert (report.rows, report.kept) == (3, 1)
+
+
+def test_judged_hits_that_are_not_in_the_catalogue_are_counted() -> None:
+    judged = QueryList("q", "lamp", ("d000", "d001", "gone"), (3.0, 1.0, 2.0), "shop")
+    _, (_, hits) = training_lists([judged], CATALOGUE, settings=NONE)
+    assert (hits.rows, hits.dropped) == (3, {"not in the catalogue": 1})
+
+
+def test_judged_hits_that_a_list_has_no_room_for_are_counted() -> None:
+    judged = QueryList("q", "lamp", tuple(CATALOGUE[:40]), (3.0, 1.0, *[0.0] * 38), "shop")
+    _, (_, hits) = training_lists([judged], CATALOGUE, settings=ListSettings(0, 10, 2, max_hits=8))
+    assert hits.dropped == {"no room in a list of 8 hits": 34}
+
+
+def test_the_hits_of_a_list_that_is_left_out_are_counted() -> None:
+    flat = QueryList("flat", "desk", ("d001", "d002"), (1.0, 1.0), "shop")
+    _, (_, hits) = training_lists([flat], CATALOGUE, settings=NONE)
+    assert (hits.kept, hits.dropped) == (0, {"in a list that is left out": 2})
 
 
 def test_single_grade_lists_can_be_kept_for_losses_over_single_hits() -> None:
@@ -79,8 +97,9 @@ def test_a_list_depends_on_the_seed_and_its_own_query_alone() -> None:
 def test_lists_never_exceed_their_cap_and_never_repeat_a_hit(judged: int, hard: int, rand: int, cap: int, size: int) -> None:
     catalogue = CATALOGUE[:size]
     item = QueryList("q", "lamp", tuple(CATALOGUE[:judged]), tuple(float(i % 3) for i in range(judged)), "shop")
-    lists, report = training_lists([item], catalogue, RUN, ListSettings(hard, 2, rand, cap))
-    assert report.rows == 1
+    lists, (by_list, by_hit) = training_lists([item], catalogue, RUN, ListSettings(hard, 2, rand, cap))
+    assert (by_list.rows, by_hit.rows) == (1, judged)
+    assert by_hit.kept == sum(len(set(found.doc_ids) & set(item.doc_ids)) for found in lists)
     for found in lists:
         assert len(found.doc_ids) <= cap
         assert set(found.doc_ids) <= set(catalogue)

@@ -93,3 +93,38 @@ def test_the_label_command_uses_so_many_of_the_given_queries_as_asked(tmp_path):
     assert result.exit_code == 0, result.output
     given = {"steel kettle", "red kettle", "kettle model 3", "small kettle"}
     assert len(given & {item.query for item in read_lists(out)}) == 2
+
+
+def run_label(tmp_path, *options, rows=12):
+    catalogue = tmp_path / "shop.jsonl"
+    catalogue.write_text("\n".join(f'{{"id": "{number}", "title": "kettle model {number}"}}' for number in range(rows)))
+    arguments = ["label", "--catalogue", catalogue, "--role", "title=title", "--teacher", "bm25=1", "--out", tmp_path / "set", *options]
+    return CliRunner().invoke(command, [*map(str, arguments)])
+
+
+def test_an_excluded_query_is_not_labelled_in_any_spelling(tmp_path):
+    (tmp_path / "queries.txt").write_text("steel kettle\nSteel-Kettle!\nred kettle")
+    (tmp_path / "held-out.txt").write_text("STEEL  kettle\n")
+    result = run_label(tmp_path, "--generate", 0, "--queries", tmp_path / "queries.txt", "--exclude", tmp_path / "held-out.txt")
+    assert result.exit_code == 0, result.output
+    assert [item.query for item in read_lists(tmp_path / "set")] == ["red kettle"]
+    assert "given queries: 3 rows, 1 kept\n  dropped 2: named by --exclude" in result.output
+
+
+def test_an_excluded_query_that_looks_like_a_comment_is_excluded(tmp_path):
+    (tmp_path / "queries.txt").write_text("1 kettle\nred kettle")
+    (tmp_path / "held-out.txt").write_text("#1 kettle\n")
+    result = run_label(tmp_path, "--generate", 0, "--queries", tmp_path / "queries.txt", "--exclude", tmp_path / "held-out.txt")
+    assert [item.query for item in read_lists(tmp_path / "set")] == ["red kettle"], result.output
+
+
+def test_an_empty_catalogue_cannot_be_labelled(tmp_path):
+    result = run_label(tmp_path, rows=0)
+    assert result.exit_code == 1
+    assert "shop.jsonl was read: check --id-column, --preset and --role" in result.output
+
+
+def test_nothing_to_label_is_refused(tmp_path):
+    result = run_label(tmp_path, "--generate", 0)
+    assert result.exit_code == 1
+    assert "no query is left to label" in result.output

@@ -17,7 +17,6 @@ from scripts.experiments import PAGE, command
 from tests.training.shop import JUDGED, PRODUCTS
 from tests.training.tiny import make_base
 from training.batches import TrainingList
-from training.experiments.augmentation import with_swaps
 from training.experiments.carry_over import fused
 from training.experiments.cells import Cell, finish
 from training.experiments.lab import Lab, fine_tuning
@@ -28,7 +27,7 @@ from training.experiments.sets import HeldOut, Limits
 from training.experiments.size import TEACHER, Student, size, spread_layers
 from training.experiments.tables import comparison_table, over_seeds
 from training.runs import train
-from training.training_set import read_documents, read_lists
+from training.training_set import read_lists
 
 # A tiny run writes its checkpoints within one second, which transformers takes for a broken clock.
 pytestmark = pytest.mark.filterwarnings("ignore:mtime may not be reliable")
@@ -173,15 +172,6 @@ def test_layers_are_spread_from_the_first_to_the_last(count, layers):
     assert spread_layers(count, 6) == layers
 
 
-def test_an_attribute_is_swapped_where_the_query_names_it():
-    documents = {"a": {"title": "red shoe", "color": "red"}, "b": {"title": "blue shoe", "color": "blue"}}
-    lists = [TrainingList("red shoe", ("a", "b"), (3.0, 0.0)), TrainingList("shoe", ("a",), (3.0,))]
-    longer, made = with_swaps(lists, documents)
-    assert made == {"swapped 0 0": {"title": "blue shoe", "color": "blue"}}
-    assert longer[0].grades == (3.0, 0.0, 0.0)
-    assert longer[1] == lists[1]
-
-
 def test_fusion_gives_both_sides_the_same_weight():
     assert fused([[0.0, 2.0]], [[30.0, 10.0]]) == [[0.0, 0.0]]
 
@@ -205,9 +195,3 @@ def test_the_baseline_is_not_compared_with_itself():
 @pytest.mark.parametrize("name", [name for name in command.commands if name != "publish"])
 def test_the_documentation_has_a_place_for_each_experiment(name):
     assert replaced(PAGE.read_text(), name, "a table\n", "experiment").count("a table\n") == 1
-
-
-def test_swapped_copies_are_documents_of_the_set(lab):
-    source = Path(lab.training_sets()[0].path)
-    _, made = with_swaps(read_lists(source), read_documents(source))
-    assert all(name.startswith("swapped ") for name in made)

@@ -1,8 +1,9 @@
-"""Exported graphs score as the networks do, and the gate refuses what quantization spoils."""
+"""Exported graphs score as the networks do, and make directories that the sidecar accepts."""
 
 from __future__ import annotations
 
 import shutil
+from pathlib import Path
 
 import numpy as np
 import onnxruntime
@@ -11,9 +12,8 @@ import torch
 
 from sidecar.manifest import DataSource, read_manifest, verify_files
 from tests.training.tiny import TEMPLATE, make_base, make_set
-from training.batches import TrainingList
-from training.export.directory import ModelInfo, export
-from training.export.gate import GateFailed, GateReport, compare, gated_export, scorer
+from training.export.directory import ModelInfo, export, read_model_info
+from training.export.gate import scorer
 from training.export.networks import bi_encoder_graph, cross_encoder_graph, document_graph, query_graph
 from training.models.bi_encoder import load_bi_encoder
 from training.models.cross_encoder import load_cross_encoder
@@ -116,30 +116,12 @@ def test_the_card_names_data_and_licences(base, tmp_path):
     assert "| samples | Apache-2.0 |" in card
 
 
-def test_the_gate_writes_what_it_measured(base, tmp_path, judged):
-    manifest = gated_export(run_file(base, tmp_path / "run.yaml"), tmp_path / "model", INFO, judged, allowed_loss=1.0)
-    assert manifest.quality["gate: judged lists"] == 6
-    assert read_manifest(tmp_path / "model").quality == manifest.quality
-
-
-def test_the_gate_refuses_a_greater_loss_and_leaves_nothing_to_serve(base, tmp_path, judged):
-    with pytest.raises(GateFailed, match="--allow-loss"):
-        gated_export(run_file(base, tmp_path / "run.yaml"), tmp_path / "model", INFO, judged, allowed_loss=-1.0)
-    assert not (tmp_path / "model" / "manifest.json").exists()
-
-
 def test_static_quantization_scores_a_document_alike_in_any_company(base, tmp_path, judged):
     export(run_file(base, tmp_path / "run.yaml"), tmp_path / "model", INFO, calibration=judged)
     session = onnxruntime.InferenceSession(tmp_path / "model" / "model.onnx", providers=["CPUExecutionProvider"])
     both = session.run(None, {"input_ids": IDS, "attention_mask": MASK, "token_type_ids": TYPES})[0]
     alone = session.run(None, {"input_ids": IDS[1:], "attention_mask": MASK[1:], "token_type_ids": TYPES[1:]})[0]
     assert both[1] == pytest.approx(alone[0], abs=1e-6)
-
-
-def test_static_quantization_passes_through_the_gate(base, tmp_path, judged):
-    run = run_file(base, tmp_path / "run.yaml")
-    manifest = gated_export(run, tmp_path / "model", INFO, judged, allowed_loss=1.0, calibration=judged)
-    assert manifest.quality["gate: judged lists"] == 6
 
 
 def test_two_static_exports_are_byte_equal(base, tmp_path, judged):
@@ -155,18 +137,20 @@ def test_what_cannot_be_calibrated_is_refused(base, tmp_path, judged):
         export(run, tmp_path / "model", INFO, calibration=judged)
 
 
-def test_equal_models_lose_nothing(base, tmp_path, judged):
-    export(run_file(base, tmp_path / "run.yaml"), tmp_path / "model", INFO)
-    report = compare(tmp_path / "model", tmp_path / "model", read_lists(judged), read_documents(judged))
-    assert report.loss == 0
-    assert report.correlation == pytest.approx(1.0)
+def test_a_description_with_an_unknown_key_is_refused_by_file_and_key(tmp_path):
+    path = tmp_path / "tiny.info.yaml"
+    path.write_text("{name: tiny, version: '1', summary: A tiny model., base: random, data: [], license: MIT}")
+    with pytest.raises(ValueError, match=r"tiny\.info\.yaml: .*`license`.*name, version, summary"):
+        read_model_info(path)
 
 
-def test_a_gate_without_graded_lists_is_refused(tmp_path, judged):
-    ungraded = [TrainingList(item.query, item.doc_ids) for item in read_lists(judged)]
-    with pytest.raises(ValueError, match="no graded lists"):
-        compare(tmp_path, tmp_path, ungraded, {})
+def test_a_description_that_is_no_yaml_is_refused_by_file(tmp_path):
+    path = tmp_path / "tiny.info.yaml"
+    path.write_text("name: [")
+    with pytest.raises(ValueError, match=r"tiny\.info\.yaml: "):
+        read_model_info(path)
 
 
-def test_a_gain_counts_as_a_negative_loss():
-    assert GateReport(0.70, 0.71, 0.99, 10).loss == pytest.approx(-0.01)
+@pytest.mark.parametrize("path", sorted(Path("recipes").glob("*.info.yaml")), ids=lambda path: path.name)
+def test_the_descriptions_of_the_shipped_models_are_read(path):
+    assert all(source.licence for source in read_model_info(path).data)

@@ -28,9 +28,27 @@ def test_a_pair_is_graded_by_its_strongest_interaction(engine: Engine) -> None:
 
 def test_rows_that_cannot_be_graded_are_counted(engine: Engine) -> None:
     rows = log(*events("lamp", "a", "hover", 2), {"item_id": "b", "type": "click"}, *events("lamp", "c", "click", 1))
-    report = grade_by_type(engine, rows).report
-    assert report.dropped == {"a type without a weight": 2, "no query": 1}
+    (report,) = grade_by_type(engine, rows).reports
+    assert report.dropped == {"type without a weight: hover 2": 2, "no query": 1}
     assert (report.rows, report.kept) == (4, 1)
+
+
+def test_rows_that_cannot_be_graded_by_position_are_counted_too(engine: Engine) -> None:
+    rows = log(
+        *events("lamp", "a", "impression", 5, 1),
+        *events("lamp", "a", "wishlist", 10, 1),
+        *events("lamp", "a", "hover", 1, 1),
+        {"item_id": "b", "type": "click"},
+    )
+    by_row, by_pair = grade_by_position(engine, rows, PositionModel()).reports
+    assert by_row.dropped == {"type without a weight: wishlist 10, hover 1": 11, "no query": 1}
+    assert (by_row.rows, by_row.kept, by_pair.rows) == (17, 5, 1)
+
+
+def test_of_many_types_without_a_weight_the_most_frequent_are_named(engine: Engine) -> None:
+    rows = log(*events("lamp", "a", "often", 2), *(row for i in range(9) for row in events("lamp", "a", f"t{i}", 1)))
+    (report,) = grade_by_type(engine, rows).reports
+    assert report.dropped == {"type without a weight: often 2, t0 1, t1 1, t2 1, t3 1, …": 11}
 
 
 def test_equal_clicks_mean_more_at_a_place_that_is_rarely_looked_at(engine: Engine) -> None:
@@ -67,7 +85,7 @@ def test_a_pair_that_was_hardly_shown_gets_no_grade_rather_than_a_zero(engine: E
     )
     read = grade_by_position(engine, rows, PositionModel())
     assert {item for _, item in by_pair(read.rows)} == {"a", "often"}
-    assert read.report.dropped == {"shown too little to tell": 1, "never shown at a known place": 2}
+    assert read.reports[1].dropped == {"shown too little to tell": 1, "never shown at a known place": 2}
     assert by_pair(read.rows)["lamp", "often"]["grade"] == 0.0
 
 

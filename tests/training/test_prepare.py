@@ -56,7 +56,7 @@ def test_a_log_without_impressions_is_graded_by_the_strongest_interaction(tmp_pa
     result = rerank_data("grade", tmp_path / "log.csv", *COLUMNS, *options)
     assert result.exit_code == 0, result.output
     assert out.read_text().splitlines()[1:] == ["red lamp\ta\t2", "red lamp\tb\t2"]
-    assert "dropped 80: a type without a weight" in result.output
+    assert "dropped 80: type without a weight: view 80" in result.output
 
 
 def test_judgments_become_a_training_set_for_each_part(tmp_path: Path) -> None:
@@ -118,8 +118,11 @@ def test_ratings_and_qrels_are_read_as_told(tmp_path: Path) -> None:
         (["--rating", "100"], "NAME=NUMBER"),
         (["--preset", "nobody"], "there is no preset 'nobody'"),
         (["--grade-column", "label"], "there is no column 'label'; there are query, doc_id, grade"),
+        (["--max-hits", "0"], "0 is not in the range x>=2"),
+        (["--memory-limit", "lots"], "DuckDB takes no memory limit 'lots': give a number and a unit, such as 4GB"),
+        (["--run-queries", __file__], "--run-queries names the queries of a run: give --run too"),
     ],
-    ids=["rating", "grade", "preset", "column"],
+    ids=["rating", "grade", "preset", "column", "hits", "memory", "run"],
 )
 def test_a_wrong_option_is_named(tmp_path: Path, arguments: list[str], message: str) -> None:
     result = rerank_data("lists", *shop(tmp_path, *JUDGED), *arguments)
@@ -129,7 +132,7 @@ def test_a_wrong_option_is_named(tmp_path: Path, arguments: list[str], message: 
 
 def test_the_bench_prepares_a_made_log_and_measures_itself(tmp_path: Path) -> None:
     found = bench(20_000, "500MB", tmp_path)
-    cleaning, grading = found.reports
+    cleaning, _, grading = found.reports
     assert cleaning.rows == 20_400
     assert {"duplicate", "session without a search", "bot by its device"} <= cleaning.dropped.keys()
     assert grading.kept > 0

@@ -1,18 +1,24 @@
-"""A whole run on a tiny network: it learns, it stops and goes on to the same result, and says when it over-fits."""
+"""A whole run on a tiny network: it learns, it stops and goes on to the same result, and says when it over-fits.
+
+What a run file may say is in test_run_file.py, what its sets must hold in test_run_sets.py.
+"""
 
 from __future__ import annotations
 
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import pytest
 import torch
 from safetensors.torch import load_file
 
 from tests.training.tiny import TEMPLATE, make_base, make_set
 from training.distil.sets import write_scored
-from training.run_file import DataSpec, LossSpec, ModelSpec, NoiseSpec, RunFile, TrainSpec, parse_overrides, read_run_file, write_run_file
+from training.run_file import DataSpec, LossSpec, ModelSpec, NoiseSpec, RunFile, TrainSpec
 from training.runs import train, verdict
-from training.training_set import read_lists
+from training.training_set import read_lists, write_lists
 
 # A tiny run writes its checkpoints within one second, which transformers takes for a broken clock.
 pytestmark = pytest.mark.filterwarnings("ignore:mtime may not be reliable")
@@ -23,13 +29,20 @@ def base(tmp_path_factory):
     return make_base(tmp_path_factory.mktemp("base"))
 
 
+def held_out(directory: Path) -> Path:
+    """A validation set of other queries than `make_set` trains on."""
+    make_set(directory)
+    write_lists(directory, [replace(item, query=f"small {item.query}") for item in read_lists(directory)])
+    return directory
+
+
 @pytest.fixture
 def run(base, tmp_path):
     return RunFile(
         name="tiny",
         model=ModelSpec(str(base), dropout=0.1),
         train_sets=(DataSpec(str(make_set(tmp_path / "train", lists=12, teacher=True))),),
-        validation_sets=(DataSpec(str(make_set(tmp_path / "validation"))),),
+        validation_sets=(DataSpec(str(held_out(tmp_path / "validation"))),),
         losses={"softmax": LossSpec(), "kl": LossSpec(0.5)},
         template=TEMPLATE,
         train=TrainSpec(epochs=2, max_hits=6, eval_steps=4, learning_rate=2e-3, bf16=False),
@@ -45,18 +58,119 @@ def weights(folder):
     return load_file(folder / "model" / "model.safetensors")
 
 
-def test_a_run_that_was_killed_ends_with_the_weights_of_one_that_was_not(run, tmp_path):
-    train(run, tmp_path / "whole", report_to="none")
+def killed(run, folder, step):
+    """Train until this step, and die."""
 
-    def kill_after_a_checkpoint(step):
-        if step == 6:
+    def die(at):
+        if at == step:
             raise Killed
 
     with pytest.raises(Killed):
-        train(run, tmp_path / "killed", report_to="none", on_step=kill_after_a_checkpoint)
-    train(run, tmp_path / "killed", report_to="none")
-    whole, resumed = weights(tmp_path / "whole"), weights(tmp_path / "killed")
-    assert all(torch.equal(whole[name], resumed[name]) for name in whole)
+        train(run, folder, report_to="none", on_step=die)
+    return folder
+
+
+def assert_same_weights(one, other):
+    expected, found = weights(one), weights(other)
+    assert all(torch.equal(expected[name], found[name]) for name in expected)
+
+
+def cut(name):
+    """A kill while this file of a checkpoint was written: the half of it is there, and nothing that comes later."""
+
+    def damage(checkpoint):
+        whole = (checkpoint / name).read_bytes()
+        (checkpoint / name).write_bytes(whole[: len(whole) // 2])
+        (checkpoint / "trainer_state.json").unlink(missing_ok=name != "trainer_state.json")
+
+    return damage
+
+
+DAMAGES = {
+    "weights cut off": cut("model.safetensors"),
+    "optimizer cut off": cut("optimizer.pt"),
+    "random numbers missing": lambda checkpoint: (checkpoint / "rng_state.pth").unlink(),
+    "state missing": lambda checkpoint: (checkpoint / "trainer_state.json").unlink(),
+    "state cut off": lambda checkpoint: (checkpoint / "trainer_state.json").write_text('{"global_step": 8,'),
+    "nothing written yet": lambda checkpoint: (shutil.rmtree(checkpoint), checkpoint.mkdir()),
+}
+
+
+def test_a_run_that_was_killed_ends_with_the_weights_of_one_that_was_not(run, tmp_path):
+    train(run, tmp_path / "whole", report_to="none")
+    train(run, killed(run, tmp_path / "killed", 6), report_to="none")
+    assert_same_weights(tmp_path / "whole", tmp_path / "killed")
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
+def test_a_run_killed_while_it_wrote_a_checkpoint_goes_on_from_the_one_before(run, tmp_path, caplog, damage):
+    train(run, tmp_path / "whole", report_to="none")
+    damage(killed(run, tmp_path / "killed", 10) / "checkpoint-8")
+    steps = []
+    train(run, tmp_path / "killed", report_to="none", on_step=steps.append)
+    assert steps[0] == 5
+    assert "checkpoint-8 is not whole" in caplog.text
+    assert_same_weights(tmp_path / "whole", tmp_path / "killed")
+
+
+def test_a_run_without_a_whole_checkpoint_starts_anew(run, tmp_path):
+    train(run, tmp_path / "whole", report_to="none")
+    cut("model.safetensors")(killed(run, tmp_path / "killed", 6) / "checkpoint-4")
+    steps = []
+    train(run, tmp_path / "killed", report_to="none", on_step=steps.append)
+    assert steps[0] == 1
+    assert_same_weights(tmp_path / "whole", tmp_path / "killed")
+
+
+def changed(run):
+    """The same run but for a rate and a share of a set."""
+    train_set = msgspec.structs.replace(run.train_sets[0], limit=6)
+    return msgspec.structs.replace(run, train=msgspec.structs.replace(run.train, learning_rate=1e-3), train_sets=(train_set,))
+
+
+def test_a_folder_of_other_settings_is_refused_with_both_values_and_left_as_it_is(run, tmp_path):
+    train(run, tmp_path / "out", report_to="none")
+    before = (tmp_path / "out" / "run.yaml").read_bytes()
+    with pytest.raises(ValueError, match=r"limit is 6, and was None; train\.learning_rate is 0\.001, and was 0\.002.*another --out"):
+        train(changed(run), tmp_path / "out", report_to="none")
+    assert (tmp_path / "out" / "run.yaml").read_bytes() == before
+
+
+def test_a_killed_run_does_not_go_on_with_other_settings(run, tmp_path):
+    with pytest.raises(ValueError, match="holds a run of other settings"):
+        train(changed(run), killed(run, tmp_path / "out", 6), report_to="none")
+
+
+def test_a_run_that_left_nothing_yet_may_change_its_settings(run, tmp_path):
+    report = train(changed(run), killed(run, tmp_path / "out", 2), report_to="none")
+    assert report.training_lists == 6
+
+
+def test_a_finished_run_started_again_takes_no_step_and_keeps_its_weights(run, tmp_path):
+    first = train(run, tmp_path / "out", report_to="none")
+    kept, steps = weights(tmp_path / "out"), []
+    again = train(run, tmp_path / "out", report_to="none", on_step=steps.append)
+    assert (steps, again.steps, again.validation) == ([], first.steps, first.validation)
+    assert all(torch.equal(kept[name], tensor) for name, tensor in weights(tmp_path / "out").items())
+
+
+def test_workers_may_change_as_they_do_not_change_the_result(run, tmp_path):
+    train(run, tmp_path / "out", report_to="none")
+    more = msgspec.structs.replace(run, train=msgspec.structs.replace(run.train, workers=1))
+    train(more, tmp_path / "out", report_to="none", on_step=pytest.fail)
+
+
+def test_a_fresh_run_of_other_settings_leaves_no_checkpoint_of_the_old(run, tmp_path):
+    train(run, tmp_path / "out", report_to="none")
+    fresh = train(changed(run), tmp_path / "out", resume=False, report_to="none")
+    assert not (tmp_path / "out" / "checkpoint-12").exists()
+    assert train(changed(run), tmp_path / "out", report_to="none").validation == fresh.validation
+
+
+def test_checkpoints_without_a_run_file_are_refused(run, tmp_path):
+    (killed(run, tmp_path / "out", 6) / "run.yaml").unlink()
+    with pytest.raises(ValueError, match=r"what made it cannot be read.*another --out"):
+        train(run, tmp_path / "out", report_to="none")
 
 
 @pytest.mark.parametrize("kind", ["cross-encoder", "decomposed", "bi-encoder"])
@@ -79,7 +193,9 @@ def test_a_trained_run_labels_the_first_lists_of_a_set_and_tells_of_each(run, tm
     train(run, tmp_path / "teacher", report_to="none")
     source, done = Path(run.train_sets[0].path), []
 
-    write_scored(source, tmp_path / "scored", {tmp_path / "teacher": 1.0}, own_weight=0.0, limit=5, advance=done.append)
+    write_scored(
+        source, tmp_path / "scored", {tmp_path / "teacher": 1.0}, own_weight=0.0, cache=tmp_path / "cache", limit=5, advance=done.append
+    )
 
     before, after = read_lists(source)[:5], read_lists(tmp_path / "scored")
     assert [(item.query, item.doc_ids, item.grades) for item in after] == [(item.query, item.doc_ids, item.grades) for item in before]
@@ -100,28 +216,3 @@ def test_a_wide_gap_is_called_over_fitting_with_what_to_try():
 
 def test_a_narrow_gap_is_not():
     assert verdict(0.75, {"shop": 0.72}).startswith("no over-fitting")
-
-
-def test_an_unknown_setting_is_refused_by_its_path(run, tmp_path):
-    path = tmp_path / "run.yaml"
-    write_run_file(path, run)
-    path.write_text(path.read_text().replace("learning_rate:", "learning_rat:"))
-    with pytest.raises(ValueError, match=r"learning_rat.*train"):
-        read_run_file(path)
-
-
-def test_overrides_reach_nested_settings(run, tmp_path):
-    path = tmp_path / "run.yaml"
-    write_run_file(path, run)
-    again = read_run_file(path, parse_overrides(["train.seed=99", "model.layers=[0, 2]"]))
-    assert (again.train.seed, again.model.layers) == (99, (0, 2))
-
-
-def test_a_query_that_would_run_into_the_documents_positions_is_refused(base):
-    with pytest.raises(ValueError, match="do not fit below document_offset 4"):
-        RunFile("x", ModelSpec(str(base), "decomposed", document_offset=4), template=TEMPLATE)
-
-
-def test_an_unknown_loss_is_refused_by_name(base):
-    with pytest.raises(ValueError, match="there is no loss 'hinge'"):
-        RunFile("x", ModelSpec(str(base)), losses={"hinge": LossSpec()})

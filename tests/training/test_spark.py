@@ -101,8 +101,8 @@ def cleaned(engine: Engine, folder: Path) -> tuple[Table, list[Report]]:
 
 
 def graded(engine: Engine, folder: Path) -> tuple[Table, list[Report]]:
-    read = grade_by_position(engine, interactions(engine, folder)[0], PositionModel())
-    return read.rows, [read.report]
+    read = grade_by_position(engine, interactions(engine, folder)[0], PositionModel(), {"click": 1.0})
+    return read.rows, list(read.reports)
 
 
 def past(engine: Engine, folder: Path) -> tuple[Table, list[Report]]:

@@ -66,8 +66,8 @@ def test_an_encoder_without_token_types_takes_none(tmp_path):
 
 
 def test_int8_of_another_architecture_passes_through_the_same_gate(run, judged, tmp_path):
-    manifest = gated_export(run[0], tmp_path / "model", INFO, judged, allowed_loss=1.0)
-    assert manifest.quality["gate: judged lists"] == 6
+    manifest = gated_export(run[0], tmp_path / "model", INFO, [judged], allowed_loss=1.0)
+    assert f"gate on {judged.name}, 6 lists: NDCG@10 int8" in manifest.quality
 
 
 def test_two_traced_exports_are_byte_equal(run, tmp_path):

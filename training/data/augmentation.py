@@ -1,67 +1,54 @@
-"""(query, fields) -> (query, fields), changed a little: training against over-fitting, and hard negatives that differ in one attribute.
+"""Lists with hard negatives that differ in one attribute: the red shirt made blue, for a query that wants red.
 
-Invariant: pure functions of their input and the generator that they are given; a document keeps its title and a query at least one word.
+Noise that is drawn anew whenever a list is read (fields and words dropped, typing slips) is the trainer's: `noise` in a run file.
 """
 
 from __future__ import annotations
 
 import random
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
 
 from sidecar.encoding import Fields, field_text
+from training.batches import TrainingList
+from training.training_set import read_documents, read_lists, write_documents, write_lists
 
-Example = tuple[str, Fields]
-Augmentation = Callable[[str, Fields, random.Random], Example]
-
-# Neighbours on a QWERTY keyboard: fingers miss by one key.
-_ROWS = ("qwertyuiop", "asdfghjkl", "zxcvbnm")
-_NEIGHBOURS: Mapping[str, str] = {key: row[max(0, i - 1) : i] + row[i + 1 : i + 2] for row in _ROWS for i, key in enumerate(row)}
-# Shorter words are rarely misspelt, and a slip makes them another word.
-_MIN_TYPO_LETTERS = 4
+_ROLES = ("color", "brand", "size")
+# More of them would crowd out the hits that were judged.
+_SWAPS_A_LIST = 2
 
 
-def augment(query: str, fields: Fields, augmentations: Iterable[Augmentation], seed: object) -> Example:
-    """All augmentations in turn, from one seed, such as (run seed, epoch, query id, document id): the same seed, the same change."""
-    rng = random.Random(repr(seed))
-    for change in augmentations:
-        query, fields = change(query, fields, rng)
-    return query, fields
+def write_swapped(source: Path, target: Path) -> int:
+    """Write a training set again with swapped copies of its best hits; returns how many."""
+    documents = read_documents(source)
+    lists, made = with_swaps(read_lists(source), documents)
+    write_documents(target, {**documents, **made})
+    write_lists(target, lists)
+    return len(made)
 
 
-def field_dropout(rate: float) -> Augmentation:
-    """Each field but the title is dropped with this chance: the model must not lean on one field."""
+def with_swaps(lists: Sequence[TrainingList], documents: Mapping[str, Fields]) -> tuple[list[TrainingList], dict[str, Fields]]:
+    """The lists with irrelevant copies of their best hits: where the query names a hit's colour, brand or size, the copy has another.
 
-    def change(query: str, fields: Fields, rng: random.Random) -> Example:
-        return query, {role: value for role, value in fields.items() if role == "title" or rng.random() >= rate}
-
-    return change
-
-
-def word_dropout(rate: float) -> Augmentation:
-    """Each word of the query is dropped with this chance, but never all of them."""
-
-    def change(query: str, fields: Fields, rng: random.Random) -> Example:
-        words = query.split()
-        kept = [word for word in words if rng.random() >= rate]
-        return " ".join(kept or (words and [rng.choice(words)])), fields
-
-    return change
-
-
-def typos(rate: float) -> Augmentation:
-    """With this chance one word of four letters or more gets one slip: two letters swapped, one lost, doubled, or its neighbour's."""
-
-    def change(query: str, fields: Fields, rng: random.Random) -> Example:
-        words = query.split()
-        long = [i for i, word in enumerate(words) if len(word) >= _MIN_TYPO_LETTERS and word.isalpha()]
-        if not long or rng.random() >= rate:
-            return query, fields
-        i = rng.choice(long)
-        words[i] = _slip(words[i], rng)
-        return " ".join(words), fields
-
-    return change
+    A list without grades has no best hit, and of a copy no teacher's logit is known: such lists stay as they are.
+    """
+    values = {role: sorted({text for fields in documents.values() if (text := field_text(fields.get(role)))}) for role in _ROLES}
+    made: dict[str, Fields] = {}
+    longer = []
+    for number, item in enumerate(lists):
+        if item.grades is None or item.teacher is not None:
+            longer.append(item)
+            continue
+        rng = random.Random(number)
+        wrong = (_wrong(item.query, documents[doc_id], values, rng) for doc_id in _best(item.doc_ids, item.grades))
+        copies = list(islice((copy for copy in wrong if copy is not None), _SWAPS_A_LIST))
+        names = tuple(f"swapped {number} {place}" for place in range(len(copies)))
+        made.update(zip(names, copies, strict=True))
+        longer.append(replace(item, doc_ids=item.doc_ids + names, grades=item.grades + (0.0,) * len(names)))
+    return longer, made
 
 
 def swap_attribute(fields: Fields, role: str, values: Sequence[str], rng: random.Random) -> Fields | None:
@@ -86,14 +73,14 @@ def _replaced(value: object, pattern: re.Pattern[str], other: str) -> str | int 
     return value if isinstance(value, int | float) else None
 
 
-def _slip(word: str, rng: random.Random) -> str:
-    # The first letter is rarely wrong.
-    at = rng.randrange(1, len(word) - 1)
-    near = _NEIGHBOURS.get(word[at].lower(), "")
-    slips = [
-        word[:at] + word[at + 1] + word[at] + word[at + 2 :],
-        word[:at] + word[at + 1 :],
-        word[:at] + word[at] * 2 + word[at + 1 :],
-        *(word[:at] + key + word[at + 1 :] for key in near),
-    ]
-    return rng.choice([slip for slip in slips if slip != word])
+def _best(doc_ids: Sequence[str], grades: Sequence[float]) -> list[str]:
+    return [doc_id for doc_id, grade in zip(doc_ids, grades, strict=True) if grade == max(grades) > 0]
+
+
+def _wrong(query: str, fields: Fields, values: Mapping[str, Sequence[str]], rng: random.Random) -> Fields | None:
+    words = f" {query.casefold()} "
+    for role in _ROLES:
+        own = field_text(fields.get(role)).casefold()
+        if own and f" {own} " in words:
+            return swap_attribute(fields, role, values[role], rng)
+    return None

@@ -50,17 +50,17 @@ _PART_ROWS = 5_000_000
 class Measured:
     """What the preparation of a made log took, and what came out."""
 
-    reports: tuple[Report, Report]
+    reports: tuple[Report, ...]
     memory_limit: str
     log_bytes: int
     seconds: float
     peak_rss_bytes: int
 
     def __str__(self) -> str:
-        cleaning, grading = self.reports
+        reports = "\n".join(map(str, self.reports))
         return (
-            f"{cleaning}\n{grading}\n"
-            f"{cleaning.rows:,} rows ({self.log_bytes / 2**30:.2f} GiB of Parquet) prepared in {self.seconds:,.0f} s, "
+            f"{reports}\n"
+            f"{self.reports[0].rows:,} rows ({self.log_bytes / 2**30:.2f} GiB of Parquet) prepared in {self.seconds:,.0f} s, "
             f"DuckDB limit {self.memory_limit}, peak resident memory {self.peak_rss_bytes / 2**30:.2f} GiB"
         )
 
@@ -76,7 +76,7 @@ def bench(rows: int, memory_limit: str, folder: Path) -> Measured:
     # Linux counts in KiB.
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     size = sum(path.stat().st_size for path in paths)
-    return Measured((cleaned.report, graded.report), memory_limit, size, seconds, peak)
+    return Measured((cleaned.report, *graded.reports), memory_limit, size, seconds, peak)
 
 
 def make_log(rows: int, memory_limit: str, folder: Path) -> list[Path]:

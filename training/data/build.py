@@ -1,6 +1,7 @@
 """Judgments or grades, a first pass and a catalogue -> the lists that training reads, with hard and random negatives.
 
-Invariant: what a list holds depends on the seed and its own query alone, not on the other lists; every list that is left out is counted.
+Invariant: what a list holds depends on the seed and its own query alone, not on the other lists; every list and every judged hit that is
+left out is counted.
 """
 
 from __future__ import annotations
@@ -13,8 +14,11 @@ from dataclasses import dataclass
 from ibis.expr.types import Table
 
 from training.data.lists import QueryList
-from training.data.report import Report
+from training.data.report import Report, count
 from training.metrics.ranking import Qrels, Run, ranking
+
+NO_HIT = "no judged hit is in the catalogue"
+ONE_GRADE = "all hits have one grade"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,24 +65,43 @@ def to_qrels(lists: Iterable[QueryList]) -> Qrels:
 
 def training_lists(
     judged: Iterable[QueryList], doc_ids: Sequence[str], run: Run | None = None, settings: ListSettings | None = None
-) -> tuple[list[QueryList], Report]:
+) -> tuple[list[QueryList], tuple[Report, Report]]:
     """Training lists: judged hits of the catalogue, hard negatives of the first pass by query id, random negatives.
 
-    The report counts lists: those without a hit in the catalogue, and those of one grade even with the negatives.
+    The first report counts lists: those without a hit in the catalogue, and those of one grade even with the negatives. The second counts
+    judged hits: those that the catalogue does not have, that a list has no room for, or whose list is left out.
     """
     settings = settings or ListSettings()
     known = frozenset(doc_ids)
     built: list[QueryList] = []
-    dropped: Counter[str] = Counter()
+    lists: Counter[str | None] = Counter()
+    hits: Counter[str | None] = Counter()
     for item in judged:
         found = _build(item, doc_ids, known, (run or {}).get(item.query_id, {}), settings)
-        if found is None:
-            dropped["no judged hit is in the catalogue"] += 1
-        elif len(set(found.grades)) < 2 and not settings.keep_single_grade:
-            dropped["all hits have one grade"] += 1
-        else:
+        reason = _left_out(found, settings)
+        lists[reason] += 1
+        hits.update(_hits(item, found, known, settings.max_hits, left_out=reason is not None))
+        if found is not None and reason is None:
             built.append(found)
-    return built, Report("training lists", len(built) + dropped.total(), dropped)
+    return built, (count(lists, "training lists"), count(hits, "judged hits"))
+
+
+def _left_out(found: QueryList | None, settings: ListSettings) -> str | None:
+    """Why a list is not for training, if so."""
+    if found is None:
+        return NO_HIT
+    return ONE_GRADE if len(set(found.grades)) < 2 and not settings.keep_single_grade else None
+
+
+def _hits(item: QueryList, found: QueryList | None, known: frozenset[str], max_hits: int, *, left_out: bool) -> dict[str | None, int]:
+    """The judged hits of a list by the reason why they are not in what was made of it, none for those that are."""
+    present = {doc_id for doc_id in item.doc_ids if doc_id in known}
+    kept = 0 if found is None else len(present.intersection(found.doc_ids))
+    return {
+        "not in the catalogue": len(item.doc_ids) - len(present),
+        f"no room in a list of {max_hits:,} hits": len(present) - kept,
+        "in a list that is left out" if left_out else None: kept,
+    }
 
 
 def _build(

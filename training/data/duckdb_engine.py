@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
+import duckdb
 import ibis
 from ibis.expr.types import Table
 
@@ -37,7 +38,11 @@ class DuckDbEngine:
         }
         if threads is not None:
             settings["threads"] = threads
-        self.connection = ibis.duckdb.connect(f"{self._folder.name}/data.duckdb", **settings)
+        try:
+            self.connection = ibis.duckdb.connect(f"{self._folder.name}/data.duckdb", **settings)
+        except duckdb.Error as error:
+            self._folder.cleanup()
+            raise ValueError(f"DuckDB takes no memory limit {memory_limit!r}: give a number and a unit, such as 4GB. {error}") from error
         # Times without a zone are read as UTC, as Spark is told to.
         self.connection.raw_sql("SET TimeZone = 'UTC'")
         # Spark's name and meaning: null where the text is no JSON or has no such path.

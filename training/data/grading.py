@@ -1,6 +1,6 @@
 """Interactions -> grades of (query, item) pairs: by the strongest interaction, or by interactions over those that the place explains.
 
-Invariant: a pair without enough evidence gets no grade, rather than a zero, and is counted.
+Invariant: a pair without enough evidence gets no grade, rather than a zero, and is counted; so is every row that cannot be graded.
 """
 
 from __future__ import annotations
@@ -13,12 +13,14 @@ from ibis.expr.types import FloatingScalar, StringScalar, Table
 
 from training.data.columns import real
 from training.data.engine import Engine
-from training.data.reading import Read
-from training.data.report import count
+from training.data.report import Report, count
 
 DEFAULT_WEIGHTS: Mapping[str, float] = {"click": 1.0, "cart": 2.0, "purchase": 3.0}
 # Measured chances that a user looks at places 1 to 10 of a result page (Joachims et al., 2005).
 EXAMINATION = (0.68, 0.61, 0.48, 0.34, 0.28, 0.20, 0.11, 0.10, 0.08, 0.06)
+_NO_WEIGHT = "type without a weight"
+# A wrong --type-column may hold as many types as rows.
+_NAMED_TYPES = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,22 +40,25 @@ class PositionModel:
     impression_type: str = "impression"
 
 
-def grade_by_type(engine: Engine, interactions: Table, weights: Mapping[str, float] = DEFAULT_WEIGHTS) -> Read:
-    """`query, item_id, grade, events`: the weight of the strongest interaction of a pair, weights being grades; the report counts rows."""
-    rows = _weighed(interactions, weights)
-    known = engine.keep(rows.mutate(reason=_unusable(rows, set(weights))))
-    graded = known.filter(known.reason.isnull()).group_by(["query", "item_id"])
-    return Read(
-        graded.agg(grade=lambda t: t.weight.max(), events=lambda t: t.count()),
-        count(_reasons(known), "grades by type"),
-    )
+@dataclass(frozen=True, slots=True)
+class Graded:
+    """Grades, and what was left out of them: of the rows, and by position of the (query, item) pairs too."""
+
+    rows: Table
+    reports: tuple[Report, ...]
 
 
-def grade_by_position(engine: Engine, interactions: Table, model: PositionModel, weights: Mapping[str, float] = DEFAULT_WEIGHTS) -> Read:
+def grade_by_type(engine: Engine, interactions: Table, weights: Mapping[str, float] = DEFAULT_WEIGHTS) -> Graded:
+    """`query, item_id, grade, events`: the weight of the strongest interaction of a pair, weights being grades."""
+    usable, report = _usable(interactions, weights)
+    pairs = usable.group_by(["query", "item_id"]).agg(grade=lambda t: t.weight.max(), events=lambda t: t.count())
+    return Graded(engine.keep(pairs), (report,))
+
+
+def grade_by_position(engine: Engine, interactions: Table, model: PositionModel, weights: Mapping[str, float] = DEFAULT_WEIGHTS) -> Graded:
     """`query, item_id, grade, events, expected, ratio`: weighed interactions over those expected at the places where the item was shown
-    (clicks over expected clicks, Zhang & Jones, WWW 2007); the report counts (query, item) pairs."""
-    rows = _weighed(interactions, {**weights, model.impression_type: 0.0})
-    usable = rows.filter(_unusable(rows, {*weights, model.impression_type}).isnull())
+    (clicks over expected clicks, Zhang & Jones, WWW 2007)."""
+    usable, report = _usable(interactions, {**weights, model.impression_type: 0.0})
     shown = usable.filter(usable.type == model.impression_type, usable.position.notnull())
     placed = _expected_by_place(usable, shown, model)
     exposure = shown.inner_join(placed, "position").group_by(["query", "item_id"]).agg(expected=lambda t: t.rate.sum())
@@ -67,7 +72,7 @@ def grade_by_position(engine: Engine, interactions: Table, model: PositionModel,
     )
     labelled = engine.keep(joined.mutate(ratio=ratio, grade=_grade(ratio, model.thresholds), reason=reason))
     graded = labelled.filter(labelled.reason.isnull()).select("query", "item_id", "grade", "events", "expected", "ratio")
-    return Read(graded, count(_reasons(labelled), "grades by position"))
+    return Graded(graded, (report, count(_reasons(labelled), "grades by position")))
 
 
 def normalized_query(query: StringScalar) -> StringScalar:
@@ -75,17 +80,29 @@ def normalized_query(query: StringScalar) -> StringScalar:
     return query.lower().re_replace(r"\s+", " ").strip().nullif("")
 
 
-def _weighed(interactions: Table, weights: Mapping[str, float]) -> Table:
+def _usable(interactions: Table, weights: Mapping[str, float]) -> tuple[Table, Report]:
+    """The rows that have a query and a type with a `weight`, and the report of the others."""
     weight = ibis.cases(*((interactions.type == name, real(value)) for name, value in weights.items()), else_=real(0.0))
-    return interactions.mutate(query=normalized_query(interactions.query), weight=weight)
-
-
-def _unusable(rows: Table, known: set[str]) -> StringScalar:
-    return ibis.cases(
+    rows = interactions.mutate(query=normalized_query(interactions.query), weight=weight)
+    reason = ibis.cases(
         (rows.query.isnull(), "no query"),
-        (~rows.type.isin(sorted(known)), "a type without a weight"),
+        (~rows.type.isin(sorted(weights)), _NO_WEIGHT),
         else_=ibis.null("string"),
     )
+    labelled = rows.mutate(reason=reason)
+    counts = _reasons(labelled)
+    if _NO_WEIGHT in counts:
+        counts[f"{_NO_WEIGHT}: {_types(labelled)}"] = counts.pop(_NO_WEIGHT)
+    return labelled.filter(labelled.reason.isnull()).drop("reason"), count(counts, "interactions to grade")
+
+
+def _types(labelled: Table) -> str:
+    """The most frequent types without a weight, each with its rows: `wishlist 10, hover 2`."""
+    unknown = labelled.filter(labelled.reason == _NO_WEIGHT)
+    counts = unknown.group_by("type").agg(rows=unknown.count())
+    frequent = counts.order_by([counts.rows.desc(), counts.type.asc()]).limit(_NAMED_TYPES + 1).to_pyarrow().to_pylist()
+    named = [f"{row['type']} {row['rows']:,}" for row in frequent[:_NAMED_TYPES]]
+    return ", ".join(named + ["…"] * (len(frequent) > _NAMED_TYPES))
 
 
 def _expected_by_place(usable: Table, shown: Table, model: PositionModel) -> Table:

@@ -1,13 +1,14 @@
 """The preparation as the commands run it: a log -> a judgments file; judgments and a catalogue -> a training set for each part.
 
-Invariant: nothing is written before the parts are known not to leak; every report of what was left out goes to the caller.
+Invariant: nothing is written before the parts are known not to leak; every report of what was left out is told as soon as it is known, so
+that it is read too where a later step refuses to go on.
 """
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -18,17 +19,28 @@ from training.batches import TrainingList
 from training.data.build import ListSettings, query_lists, training_lists
 from training.data.cleaning import Cleaning, clean
 from training.data.engine import Engine
+from training.data.first_pass import FirstPass, hits_by_query
 from training.data.grading import DEFAULT_WEIGHTS, PositionModel, grade_by_position, grade_by_type
 from training.data.judgments import JudgmentColumns, read_judgments, read_qrels, read_quepid
 from training.data.lists import Catalogue, QueryList
 from training.data.reading import Read
+from training.data.refusals import refuse_nothing
 from training.data.report import Report
-from training.data.splits import Part, check_leakage, split_by_names, split_by_query, without_leaks
-from training.data.trec import read_queries
+from training.data.splits import (
+    Part,
+    check_leakage,
+    check_time_leakage,
+    split_by_names,
+    split_by_query,
+    split_by_time,
+    without_leaks,
+)
+from training.data.trec import read_queries, read_run, read_texts, to_run
 from training.metrics.ranking import Run
 from training.training_set import write_documents, write_lists
 
 By = Literal["position", "type"]
+Tell = Callable[[Report], None]
 # Held-out lists are what was judged, whole: negatives that nobody judged would only make the figure easier.
 _HELD_OUT = ListSettings(hard_negatives=0, random_negatives=0, max_hits=1_000)
 
@@ -42,15 +54,59 @@ class Grading:
     model: PositionModel = field(default_factory=PositionModel)
 
 
-def grade_log(engine: Engine, interactions: Table, rules: Cleaning, grading: Grading, out: Path) -> list[Report]:
-    """Clean and grade interactions and write `query, doc_id, grade` as TSV, row by row."""
-    cleaned = clean(engine, interactions, rules)
+@dataclass(frozen=True, slots=True)
+class Output:
+    """Where the judgments go; from a moment on, given as both `test_from_ms` and `test`, they go to a file of their own."""
+
+    path: Path
+    test_from_ms: int | None = None
+    test: Path | None = None
+
+
+def grade_log(engine: Engine, interactions: Read, rules: Cleaning, grading: Grading, out: Output, tell: Tell) -> None:
+    """Clean and grade interactions and write `query, doc_id, grade` as TSV, row by row; raises NothingLeft where no grade comes out.
+
+    The past and the future of a split by time are graded apart, and nothing is written before both have grades.
+    """
+    rows = _cleaned(engine, interactions, rules, tell)
+    if out.test_from_ms is None or out.test is None:
+        _write_judgments(out.path, _grades(engine, rows, grading, tell))
+        return
+    past, future = _by_time(engine, rows, out.test_from_ms, tell)
+    train, test = _grades(engine, past, grading, tell), _grades(engine, future, grading, tell)
+    _write_judgments(out.path, train)
+    _write_judgments(out.test, test)
+
+
+def _by_time(engine: Engine, rows: Table, test_from_ms: int, tell: Tell) -> tuple[Table, Table]:
+    """The rows before the moment, and those from it on; raises ValueError where either has none."""
+    split = split_by_time(rows, test_from_ms, test_from_ms)
+    past, future = engine.keep(split.train), engine.keep(split.test)
+    sizes = [int(part.count().to_pyarrow().as_py()) for part in (past, future)]
+    tell(Report("split by time", sum(sizes) + split.undated, {"no time": split.undated} if split.undated else {}))
+    if not all(sizes):
+        raise ValueError(f"{sizes[0]:,} interactions are before --test-from and {sizes[1]:,} from it on: choose a moment within the log")
+    check_time_leakage(past, future)
+    return past, future
+
+
+def _cleaned(engine: Engine, interactions: Read, rules: Cleaning, tell: Tell) -> Table:
+    refuse_nothing(interactions.report)
+    cleaned = clean(engine, interactions.rows, rules)
+    tell(cleaned.report)
+    refuse_nothing(cleaned.report)
+    return cleaned.rows
+
+
+def _grades(engine: Engine, rows: Table, grading: Grading, tell: Tell) -> Table:
     if grading.by == "position":
-        graded = grade_by_position(engine, cleaned.rows, grading.model, grading.weights)
+        graded = grade_by_position(engine, rows, grading.model, grading.weights)
     else:
-        graded = grade_by_type(engine, cleaned.rows, grading.weights)
-    _write_judgments(out, graded.rows)
-    return [cleaned.report, graded.report]
+        graded = grade_by_type(engine, rows, grading.weights)
+    for report in graded.reports:
+        tell(report)
+        refuse_nothing(report)
+    return graded.rows
 
 
 def read_any_judgments(
@@ -78,25 +134,38 @@ def write_training_sets(
     catalogue: Catalogue,
     *,
     source: str,
-    run: Run | None = None,
+    tell: Tell,
+    first_pass: FirstPass | None = None,
     named: Mapping[Part, Sequence[str]] | None = None,
     settings: ListSettings | None = None,
-) -> list[Report]:
-    """Write a training set for each part that has lists: `train` with negatives, `validation` and `test` as judged.
+) -> list[Part]:
+    """Write a training set for each part that has lists, and return those parts: `train` with negatives, the others as judged.
 
-    `named` names each part's queries; without it a query's checksum decides. Raises Leakage where named parts share a query.
+    `named` names each part's queries; without it a query's checksum decides. Raises Leakage where named parts share a query, NothingLeft
+    where no part has a list, and ValueError where no query of the first pass's run is judged.
     """
+    tell(judgments.report)
+    refuse_nothing(judgments.report)
     lists, report = query_lists(judgments.rows, source)
+    tell(report)
+    run = None if first_pass is None else _joined(first_pass, lists, tell)
     parts, leaks = _parts(lists, named)
-    reports = [judgments.report, report, *leaks]
+    for leak in leaks:
+        tell(leak)
     doc_ids = sorted(catalogue)
+    built: dict[Part, list[QueryList]] = {}
+    by_list: list[Report] = []
     for part, found in parts.items():
         chosen = (settings or ListSettings()) if part == "train" else _HELD_OUT
-        built, part_report = training_lists(found, doc_ids, run, chosen)
-        reports.append(Report(f"{part} lists", part_report.rows, part_report.dropped))
-        if built:
-            _write_set(out / part, built, catalogue)
-    return reports
+        built[part], reports = training_lists(found, doc_ids, run, chosen)
+        by_list.append(replace(reports[0], step=f"{part} lists"))
+        tell(by_list[-1])
+        tell(replace(reports[1], step=f"{part} judged hits"))
+    refuse_nothing(*by_list)
+    written = [part for part in built if built[part]]
+    for part in written:
+        _write_set(out / part, built[part], catalogue)
+    return written
 
 
 def read_split(path: Path) -> Mapping[Part, Sequence[str]]:
@@ -105,6 +174,13 @@ def read_split(path: Path) -> Mapping[Part, Sequence[str]]:
         return msgspec.json.decode(path.read_bytes(), type=dict[Part, list[str]])
     except msgspec.DecodeError as error:
         raise ValueError(f"{path} is no split file: {error}") from error
+
+
+def read_first_pass(engine: Engine, path: Path, texts: Path | None, tell: Tell) -> FirstPass:
+    """A TREC run, and the file of its queries' texts where its ids are not the judgments'."""
+    read = read_run(engine, [path])
+    tell(read.report)
+    return FirstPass(to_run(read), None if texts is None else read_texts(texts))
 
 
 def read_topics(engine: Engine, path: Path) -> Mapping[str, str]:
@@ -125,6 +201,12 @@ def _parts(lists: Sequence[QueryList], named: Mapping[Part, Sequence[str]] | Non
     check_leakage(parts)
     dropped = {"another spelling is in a later part": in_test + held_out}
     return parts, [Report("split", len(lists), {reason: count for reason, count in dropped.items() if count})]
+
+
+def _joined(first_pass: FirstPass, lists: Sequence[QueryList], tell: Tell) -> Run:
+    run, report = hits_by_query(first_pass, lists)
+    tell(report)
+    return run
 
 
 def _write_set(folder: Path, lists: Sequence[QueryList], catalogue: Catalogue) -> None:

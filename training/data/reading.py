@@ -61,8 +61,10 @@ class Read:
 def open_raw(engine: Engine, paths: Sequence[Path]) -> Raw:
     """Files of one kind, told by their names: .csv, .tsv, .jsonl (or .ndjson, .json: one object a line), each also .gz, or .parquet."""
     kinds = {_kind(path) for path in paths}
-    if len(kinds) != 1:
-        raise ValueError(f"files of different kinds cannot be read together: {', '.join(sorted(kinds)) or 'none was given'}")
+    if not kinds:
+        raise ValueError("no file was given: name at least one .csv, .tsv, .jsonl or .parquet file")
+    if len(kinds) > 1:
+        raise ValueError(f"files of different kinds cannot be read together: {', '.join(sorted(kinds))}")
     kind = kinds.pop()
     if kind in _DELIMITERS:
         return open_delimited(engine, paths, _DELIMITERS[kind])

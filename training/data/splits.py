@@ -1,6 +1,7 @@
 """Lists and interactions -> train, validation and test, the same at every run and on every machine, and refused where they leak.
 
 Invariant: a query's part depends on its text alone, so a query that is judged next year joins the part that it would have been in today.
+`part_of` reads the lower-cased text, as the documented split of MSRD does; the fifth of a split file's train part, any spelling alike.
 """
 
 from __future__ import annotations
@@ -52,25 +53,31 @@ def split_by_query(lists: Iterable[QueryList]) -> Mapping[Part, list[QueryList]]
 
 
 def split_by_names(lists: Iterable[QueryList], named: Mapping[Part, Sequence[str]]) -> Mapping[Part, list[QueryList]]:
-    """The lists of each part that a split file names by query; raises ValueError where it does not name a query exactly once.
-
-    A file that names no validation part has a fifth of its train part for one, by checksum.
-    """
-    of = {query: part for part, queries in named.items() for query in queries}
-    if len(of) != sum(map(len, named.values())):
-        raise Leakage("the split names a query twice")
-    if "validation" not in named:
-        of |= {query: "validation" for query, part in of.items() if part == "train" and _validates(query)}
+    """The lists of each part that a split file names by query; raises ValueError where it does not name a query exactly once."""
+    of = named_parts(named)
     parts: dict[Part, list[QueryList]] = {part: [] for part in PARTS}
     for item in lists:
         if item.query not in of:
-            raise ValueError(f"the split does not name the query {item.query!r}")
+            raise ValueError(f"the split does not name the query {item.query!r}: add it to one of its parts, or drop its judgments")
         parts[of[item.query]].append(item)
     return parts
 
 
+def named_parts(named: Mapping[Part, Sequence[str]]) -> Mapping[str, Part]:
+    """The part of each query of a split file; a file that names no validation part has a fifth of its train part for one, by checksum."""
+    of: dict[str, Part] = {}
+    for part, queries in named.items():
+        for query in queries:
+            if query in of:
+                raise Leakage(f"the split names a query twice: {query!r}, in {of[query]} and in {part}; keep it in one")
+            of[query] = part
+    if "validation" not in named:
+        of |= {query: "validation" for query, part in of.items() if part == "train" and _validates(query)}
+    return of
+
+
 def _validates(query: str) -> bool:
-    return zlib.crc32(query.lower().encode()) % _VALIDATION_SHARE == 0
+    return zlib.crc32(canonical(query).encode()) % _VALIDATION_SHARE == 0
 
 
 def split_by_time(interactions: Table, validation_from_ms: int, test_from_ms: int) -> TimeSplit:
@@ -102,7 +109,10 @@ def check_leakage(parts: Mapping[Part, Iterable[QueryList]]) -> None:
                 leaks[item.query] = f"{item.query!r} ({other} and {part})"
     if leaks:
         shown = ", ".join(list(leaks.values())[:5])
-        raise Leakage(f"{len(leaks)} queries are in two parts: {shown}; `without_leaks` drops them from the training part")
+        raise Leakage(
+            f"{len(leaks)} queries are in two parts: {shown}. Name all spellings of a query in one part of the file of --split, or leave "
+            "--split out: queries are then parted by checksum, and other spellings of a held-out query are dropped from train and counted"
+        )
 
 
 def without_leaks(train: Iterable[QueryList], *held_out: Iterable[QueryList]) -> tuple[list[QueryList], int]:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from training.data.columns import number, trec_columns
 from training.data.engine import Engine
+from training.data.files import open_text
 from training.data.reading import Raw, Read, check, open_delimited
 from training.metrics.ranking import Qrels, Run, ranking
 
@@ -37,7 +38,24 @@ def to_run(read: Read) -> Run:
 def read_queries(engine: Engine, paths: Sequence[Path], *, query_id: str, query: str, delimiter: str = "\t") -> Mapping[str, str]:
     """Queries' texts by id, of CSV files with the columns of these names."""
     rows = open_delimited(engine, paths, delimiter).rows
+    missing = [name for name in (query_id, query) if name not in rows.columns]
+    if missing:
+        there = ", ".join(name for name in rows.columns if name != "file")
+        raise ValueError(f"{paths[0]} has no column {missing[0]!r}; there are {there}. Its first line must name {query_id} and {query}")
     return {row[query_id]: row[query] for row in rows.select(query_id, query).to_pyarrow().to_pylist()}
+
+
+def read_texts(path: Path) -> Mapping[str, str]:
+    """Queries' texts by id, of lines `ID<TAB>TEXT` without a header: what `rerank evaluate` writes beside its runs."""
+    texts: dict[str, str] = {}
+    with open_text(path) as file:
+        for number, line in enumerate(file, start=1):
+            query_id, tab, text = line.strip().partition("\t")
+            if line.strip() and not tab:
+                raise ValueError(f"{path}:{number}: {line.strip()!r} is not an id, a tab and a text")
+            if tab:
+                texts[query_id] = text
+    return texts
 
 
 def write_run(path: Path, run: Run, tag: str) -> None:

@@ -13,13 +13,16 @@ from training.data.lists import Catalogue
 from training.distil.label import Sampling, Teacher, label
 from training.distil.queries import GeneratedQuery
 from training.distil.retrievers import Bm25Retriever, DenseRetriever, Retriever
+from training.distil.score_cache import ScoreCache, network_key
 from training.distil.teachers import Logits, score_lists, with_teachers
 from training.models.bi_encoder import load_bi_encoder
 from training.networks import build_collate, build_encoder, load_network, load_text_encoder
-from training.run_file import DEFAULT_TEMPLATE, read_run_file
+from training.run_file import DEFAULT_TEMPLATE, RunFile, read_run_file
 from training.training_set import read_documents, read_lists, write_documents, write_lists
 
 BM25 = "bm25"
+# Lists scored between two looks at the disk: what a labelling that is cut off loses at the most.
+_CHUNK = 256
 Advance = Callable[[int], None]
 
 
@@ -77,27 +80,47 @@ def write_scored(
     runs: Mapping[Path, float],
     *,
     own_weight: float,
+    cache: Path,
     limit: int | None = None,
     workers: int = 0,
     advance: Advance = lambda _: None,
 ) -> int:
     """Write a training set, or its first `limit` lists, again with the mixed logits of trained runs.
 
-    Each run reads texts by its own template; `advance` is told of lists scored.
+    Each run reads texts by its own template, and its logits are kept in `cache`; `advance` is told of lists scored.
     """
     lists = read_lists(source)[:limit]
     wanted = {doc_id for item in lists for doc_id in item.doc_ids}
     documents = {doc_id: fields for doc_id, fields in read_documents(source).items() if doc_id in wanted}
-    scored = [(_scores(folder, lists, documents, workers, advance), weight) for folder, weight in runs.items()]
+    scored = [(_scores(folder, lists, documents, workers, cache, advance), weight) for folder, weight in runs.items()]
     write_documents(out, documents)
     write_lists(out, with_teachers(lists, scored, own_weight=own_weight))
     return len(lists)
 
 
-def _scores(folder: Path, lists: Sequence[TrainingList], documents: Catalogue, workers: int, advance: Advance) -> list[Logits]:
+def _scores(folder: Path, lists: Sequence[TrainingList], documents: Catalogue, workers: int, cache: Path, advance: Advance) -> list[Logits]:
     run = read_run_file(folder / "run.yaml")
+    with ScoreCache(cache, network_key(run, folder / "model" / "model.safetensors")) as kept:
+        found = {place: kept.logits(item, documents) for place, item in enumerate(lists)}
+        unknown = [place for place, logits in found.items() if logits is None]
+        advance(len(lists) - len(unknown))
+        if unknown:
+            score = _scorer(run, folder, documents, workers, advance)
+            for start in range(0, len(unknown), _CHUNK):
+                places = unknown[start : start + _CHUNK]
+                chunk = [lists[place] for place in places]
+                fresh = score(chunk)
+                kept.keep(chunk, documents, fresh)
+                found |= dict(zip(places, fresh, strict=True))
+    return [logits for _, logits in sorted(found.items()) if logits is not None]
+
+
+def _scorer(
+    run: RunFile, folder: Path, documents: Catalogue, workers: int, advance: Advance
+) -> Callable[[Sequence[TrainingList]], list[Logits]]:
+    """A run's network, its texts tokenized: lists -> logits."""
     encoder = build_encoder(run)
     store = TokenStore(encoder)
     store.add(documents)
-    network = load_network(run.model, folder / "model")
-    return score_lists(network, ListDataset(lists, store), build_collate(run.model, encoder), workers=workers, advance=advance)
+    network, collate = load_network(run.model, folder / "model"), build_collate(run.model, encoder)
+    return lambda lists: score_lists(network, ListDataset(lists, store), collate, workers=workers, advance=advance)

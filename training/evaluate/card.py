@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from benchmarks.machine import this_machine
 from sidecar.manifest import read_manifest
@@ -16,20 +17,35 @@ Figures = dict[str, float | str]
 def annotate_cards(report: Report, models: Mapping[str, Path]) -> None:
     """Set the report's quality and latency in every model's manifest and card.
 
-    Quality on other sets stays; times are of this run alone, as they belong to its machine.
+    Quality on other sets and parts stays. What was measured before of a part that this report measured goes, whatever its first passes and
+    depth were: figures of two runs beside each other contradict each other. Times are of this run alone, as they belong to its machine.
     """
     machine = this_machine()
     for name, directory in models.items():
         manifest = read_manifest(directory)
-        quality = {**manifest.quality, **{key: value for judged in report.sets for key, value in _quality(judged, name).items()}}
+        quality = manifest.quality
+        for judged in report.sets:
+            quality = _replaced(quality, judged, _quality(judged, name))
         timed = {key: value for judged in report.sets for key, value in _latency(judged, name).items()}
         latency = {"machine": f"{machine.processor}, {machine.cores} cores, {machine.date}", **timed}
         annotate(directory, quality=quality, latency=latency)
 
 
+def _replaced(quality: Mapping[str, Any], judged: SetReport, figures: Figures) -> dict[str, Any]:
+    """The new figures in place of all earlier ones of the same set and part; without new ones the earlier stay."""
+    # Cards of earlier versions say "esci test (50 queries), ...".
+    earlier = (f"{_part(judged)},", f"{_part(judged)} (")
+    kept = {name: value for name, value in quality.items() if not (figures and name.startswith(earlier))}
+    return {**kept, **figures}
+
+
+def _part(judged: SetReport) -> str:
+    return f"{judged.name} {judged.part}"
+
+
 def _quality(judged: SetReport, model: str) -> Figures:
     """NDCG@10 of the model as it is served, beside the first passes that it re-ranks."""
-    measured = f"{judged.name} {judged.part}, {judged.queries} queries, NDCG@10"
+    measured = f"{_part(judged)}, {judged.queries} queries, NDCG@10"
     figures: Figures = {}
     for row in judged.full.models:
         if row.model == model:

@@ -126,7 +126,7 @@ def _scored(lab: Lab, teacher: Path) -> tuple[DataSpec, ...]:
         target = source.with_name(f"{source.name}-by-{teacher.name}-{trained_at}")
         if not (target / "lists.jsonl.gz").is_file():
             with quiet():
-                write_scored(source, target, {teacher: 1.0}, own_weight=0.0)
+                write_scored(source, target, {teacher: 1.0}, own_weight=0.0, cache=lab.folder / "teacher-scores")
         written.append(DataSpec(str(target)))
     return tuple(written)
 

@@ -1,6 +1,7 @@
 """A finished model directory: graphs, tokenizer, manifest and model card, from a training run's checkpoint.
 
-Two exports of one checkpoint are byte-equal: nothing here reads a clock or a random number.
+Two exports of one checkpoint are byte-equal: nothing here reads a clock or a random number. A directory that is there already is replaced
+as a whole, and only by a finished one (training.export.placement).
 """
 
 from __future__ import annotations
@@ -8,7 +9,6 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,7 @@ from training.bases import base_directory
 from training.export.calibration import calibration_batches
 from training.export.card import model_card
 from training.export.networks import bi_encoder_graph, cross_encoder_graph, document_graph, has_own_graph, query_graph
+from training.export.placement import CARD, replacing
 from training.export.quantize import quantize, quantize_calibrated
 from training.export.traced import traced_pairs, traced_vectors
 from training.models.bi_encoder import load_bi_encoder
@@ -38,9 +39,11 @@ from training.models.cross_encoder import load_cross_encoder
 from training.models.decomposed import load_decomposed
 from training.run_file import RunFile, read_run_file
 
+# What a card says of int8 weights that no gate has seen.
+NOT_GATED = {"not gated": "int8 was not compared with float on judged lists"}
 
-@dataclass(frozen=True, slots=True)
-class ModelInfo:
+
+class ModelInfo(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What the card says of a model and no checkpoint knows."""
 
     name: str
@@ -49,13 +52,17 @@ class ModelInfo:
     base: str
     data: tuple[DataSource, ...]
     fusion: Fusion | None = None
-    quality: Mapping[str, Any] = field(default_factory=dict)
-    latency: Mapping[str, Any] = field(default_factory=dict)
+    quality: dict[str, Any] = {}
+    latency: dict[str, Any] = {}
 
 
 def read_model_info(path: Path) -> ModelInfo:
-    """A model's description from YAML; refuses unknown keys."""
-    return msgspec.yaml.decode(path.read_bytes(), type=ModelInfo, strict=True)
+    """A model's description from YAML; refuses unknown keys, with a ValueError that names the file."""
+    try:
+        return msgspec.yaml.decode(path.read_bytes(), type=ModelInfo, strict=True)
+    except ValueError as error:
+        known = ", ".join(ModelInfo.__struct_fields__)
+        raise ValueError(f"{path}: {error}. A model's description has {known}; an item of data has name, licence, use") from error
 
 
 def export(
@@ -69,23 +76,31 @@ def export(
 ) -> Manifest:
     """Write the model directory of a finished run's folder, or of a run file, whose base is then taken as it is.
 
-    `int8=False` keeps the float graph, for the gate to compare with; with the training set `calibration`, int8 is static.
+    `int8=False` keeps the float graph, for the gate to compare with; with the training set `calibration`, int8 is static. The card of int8
+    says that no gate has seen it. An export that fails leaves `output` as it was.
     """
+    with replacing(output) as made:
+        return _write(source, made, info, int8=int8, calibration=calibration, max_document_tokens=max_document_tokens)
+
+
+def _write(
+    source: Path, output: Path, info: ModelInfo, *, int8: bool, calibration: Path | None, max_document_tokens: int | None
+) -> Manifest:
     run = read_run_file(source / "run.yaml" if source.is_dir() else source)
     checkpoint = source / "model" if source.is_dir() else Path(base_directory(run.model.base))
     template = run.template
     if max_document_tokens is not None:
         template = msgspec.structs.replace(template, max_document_tokens=max_document_tokens)
-    output.mkdir(parents=True, exist_ok=True)
     graphs, settings = build_graphs(run, checkpoint, template, int8=int8)
     if calibration is not None and settings["kind"] != "cross-encoder":
         raise ValueError(f"static quantization is there for cross-encoders: a {settings['kind']} is exported with --quantization dynamic")
     for name, graph in graphs.items():
         onnx.save(_quantized(graph, calibration, checkpoint, template) if int8 else graph, output / name)
     shutil.copyfile(checkpoint / "tokenizer.json", output / "tokenizer.json")
-    manifest = _manifest(run, info, template, output, sorted(graphs), settings)
+    quality = {**info.quality, **(NOT_GATED if int8 else {})}
+    manifest = _manifest(run, info, template, output, sorted(graphs), {**settings, "quality": quality})
     write_manifest(output, manifest)
-    (output / "README.md").write_text(model_card(manifest, info.summary))
+    (output / CARD).write_text(model_card(manifest, info.summary))
     return manifest
 
 
@@ -151,7 +166,6 @@ def _manifest(run: RunFile, info: ModelInfo, template: Template, output: Path, g
         template=template,
         fusion=info.fusion,
         data=info.data,
-        quality=dict(info.quality),
         latency=dict(info.latency),
         **settings,
     )
@@ -161,7 +175,7 @@ def annotate(directory: Path, summary: str | None = None, **changes: Any) -> Man
     """Set entries of a written manifest (measured quality and latency, fusion) and write its card anew; the graphs stay."""
     manifest = msgspec.structs.replace(read_manifest(directory), **changes)
     write_manifest(directory, manifest)
-    card = directory / "README.md"
+    card = directory / CARD
     card.write_text(model_card(manifest, summary if summary is not None else _summary(card)))
     return manifest
 

@@ -6,9 +6,10 @@ judged lists, lists scored by a teacher, and both.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from math import isfinite
+from typing import Literal, Protocol
 
 import torch
 from torch import Tensor
@@ -16,6 +17,21 @@ from torch import Tensor
 from training.losses.registry import TEACHER_LOSSES, Loss, named
 
 Target = Literal["grades", "teacher"]
+_CALLED: Mapping[Target, str] = {"grades": "grades", "teacher": "a teacher's logits"}
+_REMEDY: Mapping[Target, str] = {
+    "grades": "name a loss that reads grades (`losses: {softmax: {weight: 1.0}}`) for judged lists",
+    "teacher": "name one that reads a teacher (`losses: {kl: {weight: 1.0}}`) for lists that `rerank distil` has labelled",
+}
+
+
+class Labelled(Protocol):
+    """What is known of a list's hits."""
+
+    @property
+    def grades(self) -> Sequence[float] | None: ...
+
+    @property
+    def teacher(self) -> Sequence[float] | None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +53,25 @@ class Mixture:
     def reads(self, target: Target) -> bool:
         """Whether any part needs this target."""
         return any(part.target == target for part in self.parts)
+
+    def skipped(self, lists: Iterable[Labelled]) -> dict[str, int]:
+        """By name of loss: how many of these lists hold nothing that it reads.
+
+        Raises ValueError where no loss that weighs anything can read any list: such a run would train nothing.
+        """
+        counts: dict[Target, int] = {"grades": 0, "teacher": 0}
+        total = 0
+        for total, item in enumerate(lists, start=1):  # noqa: B007 - the count is read after the loop
+            counts["grades"] += not _holds_number(item.grades)
+            counts["teacher"] += not _holds_number(item.teacher)
+        if not any(part.weight > 0 and counts[part.target] < total for part in self.parts):
+            raise ValueError(self._nothing_to_read(total))
+        return {part.name: counts[part.target] for part in self.parts}
+
+    def _nothing_to_read(self, total: int) -> str:
+        parts = ", ".join(f"{part.name} (weight {part.weight:g}) reads {_CALLED[part.target]}" for part in self.parts)
+        remedies = "; ".join(_REMEDY.values())
+        return f"none of the {total} training lists holds what the losses read, so nothing would be learnt: {parts}. In `losses` {remedies}"
 
     def __call__(self, logits: Tensor, grades: Tensor, mask: Tensor, teacher: Tensor | None = None) -> Tensor:
         """The weighted sum: logits, grades, mask and teacher scores [lists, hits] -> scalar."""
@@ -68,6 +103,10 @@ def mixture(
             for name, weight in weights.items()
         )
     )
+
+
+def _holds_number(values: Sequence[float] | None) -> bool:
+    return values is not None and any(map(isfinite, values))
 
 
 def _default_target(name: str) -> Target:

@@ -1,0 +1,61 @@
+"""A run's queries are joined to the judged ones by id or by text; those that are not are counted, and a run of none is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.training.test_prepare import JUDGED, rerank_data, shop
+from training.data.first_pass import FirstPass, hits_by_query
+from training.data.lists import QueryList
+from training.data.trec import read_texts
+from training.training_set import read_lists
+
+LISTS = [QueryList(f"id {query}", query, ("d",), (1.0,), "shop") for query in ("red lamp", "desk")]
+HITS = {"d1": 2.0, "d2": 1.0}
+
+
+def test_queries_of_the_run_that_are_not_judged_are_counted() -> None:
+    run, report = hits_by_query(FirstPass({"id desk": HITS, "rug": HITS, "vase": HITS}), LISTS)
+    assert run == {"id desk": HITS}
+    assert (report.rows, report.dropped) == (3, {"not a judged query": 2})
+
+
+def test_ids_of_the_run_are_joined_through_their_texts() -> None:
+    texts = {"q00001": "Red  lamp", "q00002": "rug"}
+    run, report = hits_by_query(FirstPass({"q00001": HITS, "q00002": HITS, "q00003": HITS}, texts), LISTS)
+    assert run == {"id red lamp": HITS}
+    assert report.dropped == {"not a judged query": 1, "no text in the file of --run-queries": 1}
+
+
+@pytest.mark.parametrize(
+    ("first_pass", "message"),
+    [
+        (FirstPass({"q00001": HITS}), r"'q00001'.* is a judged one \(such as 'id red lamp'\): name their texts with --run-queries"),
+        (FirstPass({"q00001": HITS}, {"q00001": "rug"}), r"'q00001': 'rug'\).* \(such as 'red lamp'\): check that --run-queries"),
+        (FirstPass({}), "an id has no spaces"),
+    ],
+    ids=["ids", "texts", "empty"],
+)
+def test_a_run_without_a_judged_query_is_refused(first_pass: FirstPass, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        hits_by_query(first_pass, LISTS)
+
+
+def test_a_line_of_texts_without_a_tab_is_named(tmp_path: Path) -> None:
+    (tmp_path / "queries.tsv").write_text("q1\tlamp\n\nq2 desk\n")
+    with pytest.raises(ValueError, match=r"queries\.tsv:3: 'q2 desk' is not an id, a tab and a text"):
+        read_texts(tmp_path / "queries.tsv")
+
+
+def test_the_command_mines_a_run_whose_ids_are_numbers(tmp_path: Path) -> None:
+    (tmp_path / "run.trec").write_text("".join(f"q1 Q0 d{i} {i} {100 - i} bm25\n" for i in range(10, 30)))
+    (tmp_path / "queries.tsv").write_text("q1\tlamp\n")
+    options = ["--run", tmp_path / "run.trec", "--hard-below", 15, "--hard-negatives", 5, "--random-negatives", 0]
+    refused = rerank_data("lists", *shop(tmp_path, *JUDGED), *options)
+    assert refused.exit_code == 1
+    result = rerank_data("lists", *shop(tmp_path, *JUDGED), *options, "--run-queries", tmp_path / "queries.tsv")
+    assert result.exit_code == 0, result.output
+    (train,) = read_lists(tmp_path / "sets" / "train")
+    assert set(train.doc_ids) == {"d1", "d2", "d25", "d26", "d27", "d28", "d29"}

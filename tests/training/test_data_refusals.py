@@ -1,0 +1,84 @@
+"""A preparation from which nothing comes out ends with an error that names the option to look at."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.training.test_prepare import COLUMNS, JUDGED, LOG, rerank_data, shop
+from training.data.refusals import NothingLeft, refuse_nothing
+from training.data.report import Report
+
+
+def test_a_step_that_keeps_something_goes_on() -> None:
+    refuse_nothing(Report("train lists", 2, {"all hits have one grade": 2}), Report("test lists", 1, {}))
+
+
+def test_the_most_frequent_reason_of_all_parts_is_named() -> None:
+    reports = (Report("train lists", 3, {"all hits have one grade": 3}), Report("test lists", 1, {"no judged hit is in the catalogue": 1}))
+    with pytest.raises(NothingLeft, match=r"nothing is left of 4, of which 3 .* 'all hits have one grade'; check --rating"):
+        refuse_nothing(*reports)
+
+
+def test_an_empty_file_is_refused() -> None:
+    with pytest.raises(NothingLeft, match="judgments: there was nothing to read"):
+        refuse_nothing(Report("judgments", 0, {}))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--preset", "esci"], "check --id-column, --preset and --role"),
+        (["--id-column", "name"], "check --id-column or --preset, and --doc-column"),
+        (["--rating", "7=1"], "--rating RATING=GRADE must name each rating"),
+        (["--grade-column", "query"], "check --grade-column"),
+    ],
+    ids=["preset", "id-column", "rating", "grade-column"],
+)
+def test_lists_of_nothing_are_refused_with_the_likely_option(tmp_path: Path, arguments: list[str], message: str) -> None:
+    result = rerank_data("lists", *shop(tmp_path, *JUDGED), *arguments)
+    assert result.exit_code == 1
+    assert message in result.output
+    assert "the training sets are in" not in result.output
+    assert not (tmp_path / "sets").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--impression-type", "seen"], "check --impression-type and --position-column"),
+        (["--by", "type", "--weight", "wish=1"], "give those types a weight"),
+        (["--item-pattern", "^x"], "check --item-pattern"),
+        (["--item-pattern", "(["], "'([' is no regular expression"),
+        (["--item-pattern", "(?!a)"], "Look at --item-pattern"),
+    ],
+    ids=["impressions", "weight", "items", "pattern", "lookahead"],
+)
+def test_grades_of_nothing_are_refused_with_the_likely_option(tmp_path: Path, arguments: list[str], message: str) -> None:
+    (tmp_path / "log.csv").write_text("\n".join(LOG) + "\n")
+    out = tmp_path / "judgments.tsv"
+    result = rerank_data("grade", tmp_path / "log.csv", *COLUMNS, *arguments, "--out", out)
+    assert result.exit_code in {1, 2}
+    assert message in result.output
+    assert not out.exists()
+
+
+def test_a_log_without_queries_is_told_of_the_query_column(tmp_path: Path) -> None:
+    (tmp_path / "log.csv").write_text("sku\na\nb\n")
+    result = rerank_data("grade", tmp_path / "log.csv", "--item-column", "sku", "--out", tmp_path / "out.tsv")
+    assert result.exit_code == 1
+    assert "--query-column" in result.output
+
+
+def test_grade_without_a_file_says_that_one_is_missing(tmp_path: Path) -> None:
+    result = rerank_data("grade", "--out", tmp_path / "out.tsv")
+    assert result.exit_code == 2
+    assert "Missing argument 'PATHS...'" in result.output
+
+
+def test_a_queries_file_without_ids_is_refused_with_the_columns_that_it_has(tmp_path: Path) -> None:
+    (tmp_path / "queries.tsv").write_text("id\tquery\n1\tlamp\n")
+    result = rerank_data("lists", *shop(tmp_path, *JUDGED), "--queries", tmp_path / "queries.tsv")
+    assert result.exit_code == 1
+    assert "queries.tsv has no column 'query_id'; there are id, query" in result.output
