@@ -2,47 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
-from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
-from cluster.errors import InvalidCatalogue
-from cluster.workspace import CHECKOUT
-from scripts.output import given_options, json_option, notes, print_json, progress_bar
-
-Function = TypeVar("Function", bound=Callable[..., Any])
-
-
-def _data(_context: click.Context, _parameter: click.Parameter, given: Path | None) -> Path:
-    folder = given or Path(os.environ.get("RERANK_DATA", CHECKOUT.parent / "shared" / "data"))
-    if not (folder / "esci").is_dir():
-        raise InvalidCatalogue(f"{folder / 'esci'} is not there: give the folder of the data sets with --data or RERANK_DATA")
-    return folder
-
-
-data_option = click.option(
-    "--data",
-    type=click.Path(file_okay=False, path_type=Path),
-    callback=_data,
-    help="Folder that holds `esci` (products.jsonl.gz, judgments.json.gz); default: RERANK_DATA, else ../shared/data.",
-)
-models_option = click.option(
-    "--models",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    default=CHECKOUT / "sidecar" / "models",
-    help="Directory of model directories; default: the shipped ones.",
-)
-quick_option = click.option("--quick", is_flag=True, help="As small as it goes: shows that the command works, its figures mean nothing.")
-
-
-def rounds_option(default: int) -> Callable[[Function], Function]:
-    """How often everything is measured."""
-    return click.option("--rounds", type=click.IntRange(1), default=default, show_default=True, help="Rounds that are counted.")
+from scripts.bench_options import data_option, environments_of, finish, models_option, quick_option, rounds_option
+from scripts.output import json_option, notes, progress_bar
 
 
 @click.group()
@@ -81,7 +48,7 @@ def peers(*, data: Path, models: Path, profile: str, hits: int, rounds: int, qui
     from sidecar.manifest import read_manifest  # noqa: PLC0415
 
     hits, rounds = (10, 1) if quick else (hits, rounds)
-    environments = _environments(peers_bench.ENVIRONMENTS)
+    environments = environments_of(peers_bench.ENVIRONMENTS)
     model = models / profile
     template = read_manifest(model).template.text_template()
     cutter = Cutter(Tokenizer.from_file(str(model / "tokenizer.json")))
@@ -97,7 +64,7 @@ def peers(*, data: Path, models: Path, profile: str, hits: int, rounds: int, qui
         settings = {"profile": profile, "documents": hits, "rounds": rounds}
         with progress_bar("scoring", peers_bench.requests_of(field, workloads, rounds)) as advance:
             report = peers_bench.bench_peers(field, workloads, rounds=rounds, quick=quick, settings=settings, advance=advance)
-    _finish(report, peers_bench.draw(report.samples["ordinary"], workloads), as_json=as_json)
+    finish(report, peers_bench.draw(report.samples["ordinary"], workloads), as_json=as_json)
 
 
 @command.command()
@@ -129,7 +96,7 @@ def search(
         progress_bar("searching", measurement.searches_of(asked, windows, rounds)) as advance,
     ):
         report = measurement.bench_search(stack, asked, windows=windows, rounds=rounds, quick=quick, settings=settings, advance=advance)
-    _finish(report, measurement.draw(report, windows), as_json=as_json)
+    finish(report, measurement.draw(report, windows), as_json=as_json)
 
 
 @command.command()
@@ -176,7 +143,7 @@ def load(
     stairs = Stairs(start=start, factor=factor, seconds=seconds, limit_ms=limit_ms)
     if quick:
         stairs = Stairs(start=1.0, most_steps=1, seconds=4.0, limit_ms=60_000)
-    _environments(("locust",))
+    environments_of(("locust",))
     machine = this_machine()
     shop = read_shop(data / "esci")
     patterns = load_bench.query_patterns(shop, data)
@@ -185,10 +152,10 @@ def load(
         data / "esci", models, profile, patterns, stairs, window=window, deadline_ms=deadline_ms, told=_tell_step
     )
     if against == "infinity":
-        infinity = _environments(("infinity",))["infinity"]
+        infinity = environments_of(("infinity",))["infinity"]
         outcomes |= load_bench.climb_services(shop, models / profile, infinity, patterns, stairs, documents=window, told=_tell_step)
     report = load_bench.load_report(outcomes, stairs, machine, settings, quick=quick)
-    _finish(report, load_bench.draw(outcomes, stairs), as_json=as_json)
+    finish(report, load_bench.draw(outcomes, stairs), as_json=as_json)
 
 
 @command.command()
@@ -213,7 +180,7 @@ def scale(*, models: Path, profile: str, rounds: int, quick: bool, as_json: bool
         report = measurement.bench_scale(
             model, plan, rounds=rounds, quick=quick, settings={"profile": profile, "rounds": rounds}, advance=advance
         )
-    _finish(report, measurement.draw(report), as_json=as_json)
+    finish(report, measurement.draw(report), as_json=as_json)
 
 
 @command.command()
@@ -243,7 +210,7 @@ def train(
 
     if quick:
         steps, lists_per_batch, hits, rounds = 1, 2, 4, 1
-    peer = _environments(("sentence-transformers",))["sentence-transformers"]
+    peer = environments_of(("sentence-transformers",))["sentence-transformers"]
     folder = Path(base_directory(base)).resolve()
     template = DEFAULT_TEMPLATE.text_template()
     cutter = Cutter(Tokenizer.from_file(str(folder / "tokenizer.json")))
@@ -259,7 +226,7 @@ def train(
     settings = {"base": base, "rounds": rounds, "lists": len(plan.lists)}
     with progress_bar("training", 2 * rounds) as advance:
         report = train_bench.bench_train(plan, peer, rounds=rounds, quick=quick, settings=settings, advance=advance)
-    _finish(report, train_bench.draw(report, plan), as_json=as_json)
+    finish(report, train_bench.draw(report, plan), as_json=as_json)
 
 
 @command.command()
@@ -276,26 +243,3 @@ def publish() -> None:
 
 def _tell_step(name: str, step: Any) -> None:
     notes.print(f"{name}: {step.rate:.1f} a second, p99 {step.p99_ms:.0f} ms, {step.reranked} of {step.sent} re-ranked")
-
-
-def _environments(names: tuple[str, ...]) -> dict[str, Any]:
-    from benchmarks.environments import Environment  # noqa: PLC0415
-
-    environments = {name: Environment(name) for name in names}
-    for environment in environments.values():
-        if not environment.is_current():
-            notes.print(f"installing {environment.name} into {environment.home} ...")
-        environment.make_current()
-    return environments
-
-
-def _finish(report: Any, draw: Any, *, as_json: bool) -> None:
-    from benchmarks.report import write_report  # noqa: PLC0415
-
-    report = replace(report, options=given_options())
-    folder = write_report(report, draw)
-    if as_json:
-        print_json(report)
-    else:
-        click.echo(report.markdown())
-    notes.print(f"written to {folder}")

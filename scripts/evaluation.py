@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from cluster.workspace import CHECKOUT
 from sidecar.manifest import FILE_NAME
@@ -75,6 +76,11 @@ class Chosen:
     def embedder_directory(self) -> Path | None:
         """The embedder: the one named, else the shipped one where it is there."""
         if self.no_vectors:
+            context = click.get_current_context()
+            if context.get_parameter_source("first_passes") is ParameterSource.COMMANDLINE and {"knn", "rrf"} & {
+                *context.params["first_passes"]
+            }:
+                raise click.UsageError("--first-pass knn and rrf need vectors: leave them out, or --no-vectors")
             return None
         return self.embedder or (_EMBEDDER if (_EMBEDDER / FILE_NAME).is_file() else None)
 

@@ -10,7 +10,7 @@ import click
 
 from cluster.errors import ClusterError
 from cluster.workspace import CHECKOUT
-from scripts.bench import data_option, quick_option
+from scripts.bench_options import data_option, quick_option
 from scripts.output import given_options, json_option, notes, print_json, progress_bar
 
 if TYPE_CHECKING:

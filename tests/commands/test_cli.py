@@ -89,3 +89,12 @@ def test_a_catalogue_that_cannot_be_read_ends_with_its_own_exit_code(tmp_path: P
 
     assert result.exit_code == 6
     assert f"{path} cannot be read" in result.output
+
+
+@pytest.mark.parametrize("first_pass", ["knn", "rrf"])
+def test_a_first_pass_of_vectors_without_vectors_is_refused(first_pass: str, tmp_path: Path) -> None:
+    given = ["evaluate", "--no-vectors", "--first-pass", first_pass, "--data", "samples", "--split", "all", "--offline"]
+    result = CliRunner().invoke(main, [*given, "--models", "fast=sidecar/models/fast", "--out", str(tmp_path / "report")])
+
+    assert result.exit_code == 2
+    assert "need vectors" in result.output

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +10,12 @@ from pathlib import Path
 import pytest
 
 from training.data.engine import Engine, open_engine
+
+
+@pytest.fixture(autouse=True)
+def _warnings_are_heard(caplog: pytest.LogCaptureFixture) -> None:
+    # Commands that other tests run set the root logger's level.
+    caplog.set_level(logging.WARNING, logger="training")
 
 
 @pytest.fixture

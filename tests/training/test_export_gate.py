@@ -10,11 +10,10 @@ from click.testing import CliRunner
 
 from scripts.export import command
 from sidecar.manifest import DataSource, read_manifest
-from tests.training.tiny import TEMPLATE, make_base, make_set
+from tests.training.tiny import make_set, write_run
 from training.batches import TrainingList
 from training.export.directory import ModelInfo, export
 from training.export.gate import GateFailed, GateReport, compare, gate_quality, gated_export, refuse_loss
-from training.run_file import ModelSpec, RunFile, write_run_file
 from training.training_set import read_documents, read_lists
 
 INFO = ModelInfo("tiny", "1", "A tiny model.", "random", (DataSource("samples", "Apache-2.0"),))
@@ -22,10 +21,7 @@ INFO = ModelInfo("tiny", "1", "A tiny model.", "random", (DataSource("samples", 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    """A run file whose base is exported as it is."""
-    folder = tmp_path_factory.mktemp("run")
-    write_run_file(folder / "run.yaml", RunFile("tiny", ModelSpec(str(make_base(folder / "base"))), template=TEMPLATE))
-    return folder / "run.yaml"
+    return write_run(tmp_path_factory.mktemp("run"))
 
 
 @pytest.fixture

@@ -6,20 +6,17 @@ import pytest
 
 from sidecar.manifest import DataSource, read_manifest, verify_files
 from sidecar.profiles import fingerprint
-from tests.training.tiny import TEMPLATE, make_base, make_set
+from tests.training.tiny import make_set, write_run
 from training.export.directory import ModelInfo, export
 from training.export.gate import GateFailed, gated_export
 from training.export.placement import replacing
-from training.run_file import ModelSpec, RunFile, write_run_file
 
 INFO = ModelInfo("tiny", "1", "A tiny model.", "random", (DataSource("samples", "Apache-2.0"),))
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("run")
-    write_run_file(folder / "run.yaml", RunFile("tiny", ModelSpec(str(make_base(folder / "base"))), template=TEMPLATE))
-    return folder / "run.yaml"
+    return write_run(tmp_path_factory.mktemp("run"))
 
 
 @pytest.fixture

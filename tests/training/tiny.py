@@ -15,6 +15,7 @@ from sidecar.encoding import Fields
 from sidecar.manifest import FieldBudget, Template
 from training.batches import TrainingList
 from training.models.cross_encoder import CrossEncoder
+from training.run_file import ModelSpec, RunFile, write_run_file
 from training.training_set import write_documents, write_lists
 
 WORDS = ("red", "blue", "green", "sofa", "lamp", "chair", "desk", "small", "large", "for", "without", "wood", "metal", "case", "phone")
@@ -81,3 +82,9 @@ def make_set(directory: Path, *, lists: int = 6, graded: bool = True, teacher: b
     write_documents(directory, documents)
     write_lists(directory, made)
     return directory
+
+
+def write_run(folder: Path) -> Path:
+    """A run file whose random base is exported as it is."""
+    write_run_file(folder / "run.yaml", RunFile("tiny", ModelSpec(str(make_base(folder / "base"))), template=TEMPLATE))
+    return folder / "run.yaml"
