@@ -21,16 +21,8 @@ enum Failure {
         return name().toLowerCase(Locale.ROOT);
     }
 
-    /** Whether it speaks against the sidecar's health: a request that the sidecar refuses as malformed does not. */
+    /** Whether it speaks of the sidecar's health: a request that the sidecar refuses as malformed does not. */
     boolean blamesSidecar() {
-        return this != BUSY && this != CIRCUIT_OPEN && this != REJECTED && this != OVERLOADED && this != INTERNAL;
-    }
-
-    /**
-     * Whether it speaks for the sidecar's health. One that sends away what it cannot do in time does the rest: leaving it alone
-     * would turn ten times the traffic that it can carry into hardly any that it does.
-     */
-    boolean provesSidecarAlive() {
-        return this == OVERLOADED;
+        return this != BUSY && this != CIRCUIT_OPEN && this != REJECTED && this != INTERNAL;
     }
 }

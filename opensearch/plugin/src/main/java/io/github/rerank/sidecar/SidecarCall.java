@@ -141,9 +141,10 @@ final class SidecarCall {
         listener.failed(Failure.DEADLINE);
     }
 
-    /** What a failure says of the sidecar: that it is slow may be the request's own doing. */
+    /** What a failure says of the sidecar: that it is slow, or sends work away for lack of time, may be the request's own doing. */
     private Failure verdict(Failure failure) {
-        return failure == Failure.DEADLINE && limits.counts() == false ? Failure.REJECTED : failure;
+        boolean slow = failure == Failure.DEADLINE || failure == Failure.OVERLOADED;
+        return slow && limits.counts() == false ? Failure.REJECTED : failure;
     }
 
     private boolean isPast(long nanos) {
@@ -290,7 +291,7 @@ final class SidecarCall {
             if (judged.compareAndSet(false, true) == false) {
                 return;
             }
-            if (failure == null || failure.provesSidecarAlive()) {
+            if (failure == null) {
                 if (endpoint.breaker().succeeded()) {
                     logger.info("sidecar {} answers again", endpoint.uri());
                 }
