@@ -76,6 +76,7 @@ class Chosen:
     def embedder_directory(self) -> Path | None:
         """The embedder: the one named, else the shipped one where it is there."""
         if self.no_vectors:
+            # Given without vectors, a default first pass falls back to BM25; one that was asked for must not, in silence.
             context = click.get_current_context()
             if context.get_parameter_source("first_passes") is ParameterSource.COMMANDLINE and {"knn", "rrf"} & {
                 *context.params["first_passes"]

@@ -101,22 +101,6 @@ def test_a_gain_counts_as_a_negative_loss():
     assert report_on("judged", 0.70, 0.71).loss == pytest.approx(-0.01)
 
 
-@pytest.mark.parametrize(
-    ("interval", "correlation", "fails"),
-    [((0.001, 0.02), 0.99, True), ((-0.008, 0.02), 0.99, False), ((-0.008, 0.02), 0.90, True)],
-    ids=["certain", "within chance", "within chance, but in another order"],
-)
-def test_a_loss_beyond_the_limit_fails_unless_the_set_cannot_tell_it_from_nothing(interval, correlation, fails):
-    report = GateReport("judged", 0.7600, 0.7530, correlation, 21, interval)
-    assert report.fails(0.003) is fails
-    assert ("gate: overridden" in gate_quality([report])) is fails
-    assert ("gate: within chance" in gate_quality([report])) is not fails
-
-
-def test_a_loss_within_the_limit_never_fails():
-    assert not GateReport("judged", 0.7600, 0.7580, 0.99, 400, (0.001, 0.003)).fails(0.003)
-
-
 def test_the_worst_set_decides_and_comes_first_in_the_refusal():
     reports = [report_on("even", 0.70, 0.70), report_on("spoiled", 0.7004, 0.6960)]
     with pytest.raises(GateFailed, match=r"0\.0044 on spoiled .*; 0\.0000 on even .* --allow-loss 0\.005,"):
