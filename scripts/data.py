@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from scripts.data_options import COLUMNS, column_options, engine_options, grading, list_settings, moment, number, numbers, pattern, rules
+from scripts.mining import check_mining, mining_options, opened_mining
 from scripts.output import notes
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from training.data.first_pass import FirstPass
     from training.data.reading import Read
     from training.data.report import Report
+    from training.evaluate.mining import Mining
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -85,8 +87,9 @@ def grade(paths: tuple[Path, ...], engine: str, memory_limit: str, out: Path, **
     type=_FILE,
     help="Texts of the run's query ids, ID<TAB>TEXT, such as the queries.tsv of `rerank evaluate`.",
 )
+@mining_options
 @click.option("--hard-negatives", default=4, show_default=True)
-@click.option("--hard-below", default=10, show_default=True, help="Hard negatives rank below this in the run.")
+@click.option("--hard-below", default=10, show_default=True, help="Hard negatives rank below this in the first pass.")
 @click.option("--random-negatives", default=4, show_default=True)
 @click.option("--max-hits", default=32, show_default=True, type=click.IntRange(min=2), help="Hits of a training list at most.")
 @click.option("--keep-single-grade", is_flag=True, help="Keep lists of one grade, for losses over single hits.")
@@ -98,6 +101,7 @@ def lists(judgments: Path, engine: str, memory_limit: str, out: Path, **options:
 
     \b
     Example: rerank data lists --judgments judgments.json.gz --catalogue products.jsonl.gz --preset esci --split split.json --out sets
+             rerank data lists --judgments judgments.tsv --catalogue products.jsonl --mine rrf --index products --out sets
     """
     from training.data.catalogue import catalogue_columns, read_catalogue  # noqa: PLC0415 - ibis and torch are slow to import
     from training.data.prepare import read_split, write_training_sets  # noqa: PLC0415
@@ -105,8 +109,9 @@ def lists(judgments: Path, engine: str, memory_limit: str, out: Path, **options:
 
     if options["run_queries"] and not options["run_file"]:
         raise click.UsageError("--run-queries names the queries of a run: give --run too")
+    check_mining(options)
 
-    def run(opened: Engine) -> None:
+    def run(opened: Engine, mining: Mining | None) -> None:
         columns = catalogue_columns(options["preset"], options["roles"], options["id_column"])
         catalogue, read = read_catalogue(options["catalogues"], columns)
         _tell(read)
@@ -117,13 +122,14 @@ def lists(judgments: Path, engine: str, memory_limit: str, out: Path, **options:
             catalogue,
             source=judgments.name.split(".")[0],
             tell=_tell,
-            first_pass=_first_pass(opened, options),
+            first_pass=mining or _first_pass(opened, options),
             named=read_split(options["split"]) if options["split"] else None,
             settings=list_settings(options),
         )
         click.echo(f"the training sets are in {out}: {', '.join(written)}")
 
-    _with_engine(engine, memory_limit, run)
+    with opened_mining(options) as mining:
+        _with_engine(engine, memory_limit, lambda opened: run(opened, mining))
 
 
 @command.command()

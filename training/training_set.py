@@ -50,6 +50,11 @@ def read_lists(directory: Path) -> list[TrainingList]:
     return lists
 
 
+def is_training_set(directory: Path) -> bool:
+    """Whether the folder holds the files of a training set."""
+    return all((directory / name).is_file() for name in (_DOCUMENTS, _LISTS))
+
+
 def _write_lines(path: Path, rows: Iterable[object]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     encoder = msgspec.json.Encoder()

@@ -7,13 +7,21 @@ from pathlib import Path
 import pytest
 
 from tests.training.test_prepare import JUDGED, rerank_data, shop
-from training.data.first_pass import FirstPass, hits_by_query
+from training.data.first_pass import FirstPass, find_hits, hits_by_query
 from training.data.lists import QueryList
+from training.data.refusals import NothingLeft
+from training.data.report import Report
 from training.data.trec import read_texts
 from training.training_set import read_lists
 
-LISTS = [QueryList(f"id {query}", query, ("d",), (1.0,), "shop") for query in ("red lamp", "desk")]
 HITS = {"d1": 2.0, "d2": 1.0}
+
+
+def _judged(query: str) -> QueryList:
+    return QueryList(f"id {query}", query, ("d",), (1.0,), "shop")
+
+
+LISTS = [_judged(query) for query in ("red lamp", "desk")]
 
 
 def test_queries_of_the_run_that_are_not_judged_are_counted() -> None:
@@ -27,6 +35,28 @@ def test_ids_of_the_run_are_joined_through_their_texts() -> None:
     run, report = hits_by_query(FirstPass({"q00001": HITS, "q00002": HITS, "q00003": HITS}, texts), LISTS)
     assert run == {"id red lamp": HITS}
     assert report.dropped == {"not a judged query": 1, "no text in the file of --run-queries": 1}
+
+
+def test_another_spelling_of_a_query_is_joined_unless_the_run_has_the_very_text() -> None:
+    texts = {"q1": "Red lamp!", "q2": "red-lamp", "q3": "desk"}
+    run, _ = hits_by_query(FirstPass({"q1": {"d1": 1.0}, "q2": {"d2": 1.0}}, texts), [*LISTS, _judged("Red lamp!")])
+    assert run == {"id red lamp": {"d2": 1.0}, "id Red lamp!": {"d1": 1.0}}
+
+
+def test_queries_that_are_punctuation_alone_are_no_spellings_of_each_other() -> None:
+    run, _ = hits_by_query(FirstPass({"q1": HITS, "q2": HITS}, {"q1": "?", "q2": "c++"}), [_judged("!"), _judged("c++")])
+    assert set(run) == {"id c++"}
+
+
+def test_hits_of_the_run_that_the_catalogue_lacks_are_counted() -> None:
+    reports: list[Report] = []
+    find_hits(FirstPass({"id desk": HITS}), LISTS, LISTS, {"d1"}, reports.append)
+    assert str(reports[-1]).splitlines() == ["run hits: 2 rows, 1 kept", "  dropped 1: not in the catalogue"]
+
+
+def test_a_run_of_another_catalogue_is_refused() -> None:
+    with pytest.raises(NothingLeft, match="the run and the catalogue name documents differently"):
+        find_hits(FirstPass({"id desk": HITS}), LISTS, LISTS, {"other"}, lambda _: None)
 
 
 @pytest.mark.parametrize(

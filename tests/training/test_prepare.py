@@ -98,6 +98,23 @@ def test_other_spellings_of_held_out_queries_leave_training_and_are_counted(tmp_
     assert [item.query for item in read_lists(tmp_path / "sets" / "test")] == ["table"]
 
 
+def test_a_part_of_an_earlier_call_is_not_left_beside_new_ones(tmp_path: Path) -> None:
+    assert rerank_data("lists", *shop(tmp_path, *JUDGED)).exit_code == 0
+    before = read_lists(tmp_path / "sets" / "train")
+    result = rerank_data("lists", *shop(tmp_path, *JUDGED[:2]), "--seed", 1)
+    assert result.exit_code == 1
+    stale = f"{tmp_path / 'sets' / 'validation'} and {tmp_path / 'sets' / 'test'} would stay from an earlier call beside"
+    assert stale in result.output
+    assert "parts of this one (train)" in result.output
+    assert read_lists(tmp_path / "sets" / "train") == before
+
+
+def test_a_folder_that_is_no_training_set_may_stay(tmp_path: Path) -> None:
+    (tmp_path / "sets" / "test").mkdir(parents=True)
+    (tmp_path / "sets" / "test" / "lists.jsonl.gz").touch()
+    assert rerank_data("lists", *shop(tmp_path, *JUDGED[:2])).exit_code == 0
+
+
 def test_ratings_and_qrels_are_read_as_told(tmp_path: Path) -> None:
     paths = shop(tmp_path)
     (tmp_path / "judgments.tsv").rename(tmp_path / "qrels")
@@ -121,8 +138,12 @@ def test_ratings_and_qrels_are_read_as_told(tmp_path: Path) -> None:
         (["--max-hits", "0"], "0 is not in the range x>=2"),
         (["--memory-limit", "lots"], "DuckDB takes no memory limit 'lots': give a number and a unit, such as 4GB"),
         (["--run-queries", __file__], "--run-queries names the queries of a run: give --run too"),
+        (["--mine", "bm25", "--run", __file__], "--mine and --run exclude each other"),
+        (["--mine", "bm25", "--mine-depth", "10"], "--mine-depth 10 leaves no hit below --hard-below 10"),
+        (["--mine", "bm25", "--hard-negatives", "0"], "--hard-negatives 0 wants none"),
+        (["--mine-depth", "50"], "--mine-depth says how an index is searched for hard negatives: give --mine too"),
     ],
-    ids=["rating", "grade", "preset", "column", "hits", "memory", "run"],
+    ids=["rating", "grade", "preset", "column", "hits", "memory", "run", "mine and run", "depth", "no negatives", "no mining"],
 )
 def test_a_wrong_option_is_named(tmp_path: Path, arguments: list[str], message: str) -> None:
     result = rerank_data("lists", *shop(tmp_path, *JUDGED), *arguments)

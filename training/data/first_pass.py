@@ -1,16 +1,23 @@
-"""A TREC run -> the first pass's hits by judged query id, joined by the id itself or by the text that the run's id stands for.
+"""A first pass -> its hits by judged query id: a TREC run, joined by the id itself or by the text that its id stands for, or live searches.
 
-Invariant: every query of the run is joined or counted; a run of which none is joined is refused, as it would mine no hard negatives.
+Invariant: every query of a run is joined or counted; a run of which none is joined is refused, as it would mine no hard negatives. Every
+hit that the catalogue lacks is counted.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from training.data.lists import QueryList
+from training.data.refusals import refuse_nothing
 from training.data.report import Report, count
+from training.data.splits import canonical
 from training.metrics.ranking import Run
+
+Tell = Callable[[Report], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,12 +28,38 @@ class FirstPass:
     texts: Mapping[str, str] | None = None
 
 
+class Search(Protocol):
+    """A first pass that is asked now: the hits of these queries by their ids, `known` being the catalogue's ids; reports are told."""
+
+    def __call__(self, lists: Sequence[QueryList], known: Collection[str], tell: Tell) -> Run: ...
+
+
+def find_hits(
+    first_pass: FirstPass | Search, lists: Sequence[QueryList], train: Sequence[QueryList], known: Collection[str], tell: Tell
+) -> Run:
+    """The hits of a run's judged queries, or of searches for the train part's; raises where none could become a hard negative."""
+    if not isinstance(first_pass, FirstPass):
+        return first_pass(train, known, tell)
+    run, report = hits_by_query(first_pass, lists)
+    tell(report)
+    hits = in_catalogue(run, known, "run hits")
+    tell(hits)
+    refuse_nothing(hits)
+    return run
+
+
+def in_catalogue(run: Run, known: Collection[str], step: str) -> Report:
+    """A report of the run's hits, those that are not known counted."""
+    return count(Counter(None if doc_id in known else "not in the catalogue" for hits in run.values() for doc_id in hits), step)
+
+
 def hits_by_query(first_pass: FirstPass, lists: Sequence[QueryList]) -> tuple[Run, Report]:
     """The hits of each judged query, and a report of the run's queries; raises ValueError where none is a judged one."""
     run, texts = first_pass.run, first_pass.texts
-    ids = {query_id: query_id for query_id in run} if texts is None else {_key(texts[each]): each for each in run if each in texts}
-    keys = {item.query_id: item.query_id if texts is None else _key(item.query) for item in lists}
-    joined = {query_id: ids[key] for query_id, key in keys.items() if key in ids}
+    if texts is None:
+        joined = {item.query_id: item.query_id for item in lists if item.query_id in run}
+    else:
+        joined = _by_text({texts[each]: each for each in run if each in texts}, lists)
     if not joined:
         raise ValueError(_refusal(first_pass, lists))
     unread = 0 if texts is None else sum(each not in texts for each in run)
@@ -52,5 +85,8 @@ def _refusal(first_pass: FirstPass, lists: Sequence[QueryList]) -> str:
     )
 
 
-def _key(text: str) -> str:
-    return " ".join(text.split()).casefold()
+def _by_text(ids: Mapping[str, str], lists: Sequence[QueryList]) -> dict[str, str]:
+    """Judged query id -> the run's, by `ids` of its texts: the same text first, as without punctuation `c++` and `c#` are one."""
+    spelled = {key: query_id for text, query_id in ids.items() if (key := canonical(text))}
+    found = {item.query_id: ids.get(item.query) or spelled.get(canonical(item.query)) for item in lists}
+    return {query_id: each for query_id, each in found.items() if each is not None}

@@ -7,7 +7,7 @@ that it is read too where a later step refuses to go on.
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
@@ -19,7 +19,7 @@ from training.batches import TrainingList
 from training.data.build import ListSettings, query_lists, training_lists
 from training.data.cleaning import Cleaning, clean
 from training.data.engine import Engine
-from training.data.first_pass import FirstPass, hits_by_query
+from training.data.first_pass import FirstPass, Search, Tell, find_hits
 from training.data.grading import DEFAULT_WEIGHTS, PositionModel, grade_by_position, grade_by_type
 from training.data.judgments import JudgmentColumns, read_judgments, read_qrels, read_quepid
 from training.data.lists import Catalogue, QueryList
@@ -27,6 +27,7 @@ from training.data.reading import Read
 from training.data.refusals import refuse_nothing
 from training.data.report import Report
 from training.data.splits import (
+    PARTS,
     Part,
     check_leakage,
     check_time_leakage,
@@ -36,11 +37,9 @@ from training.data.splits import (
     without_leaks,
 )
 from training.data.trec import read_queries, read_run, read_texts, to_run
-from training.metrics.ranking import Run
-from training.training_set import write_documents, write_lists
+from training.training_set import is_training_set, write_documents, write_lists
 
 By = Literal["position", "type"]
-Tell = Callable[[Report], None]
 # Held-out lists are what was judged, whole: negatives that nobody judged would only make the figure easier.
 _HELD_OUT = ListSettings(hard_negatives=0, random_negatives=0, max_hits=1_000)
 
@@ -135,23 +134,25 @@ def write_training_sets(
     *,
     source: str,
     tell: Tell,
-    first_pass: FirstPass | None = None,
+    first_pass: FirstPass | Search | None = None,
     named: Mapping[Part, Sequence[str]] | None = None,
     settings: ListSettings | None = None,
 ) -> list[Part]:
     """Write a training set for each part that has lists, and return those parts: `train` with negatives, the others as judged.
 
-    `named` names each part's queries; without it a query's checksum decides. Raises Leakage where named parts share a query, NothingLeft
-    where no part has a list, and ValueError where no query of the first pass's run is judged.
+    `named` names each part's queries; without it a query's checksum decides. A live first pass is asked the train part's queries alone.
+    Raises Leakage where named parts share a query, NothingLeft where no part has a list, and ValueError where no query of the first
+    pass's run is judged or where `out` holds a training set of a part that would not be written.
     """
     tell(judgments.report)
     refuse_nothing(judgments.report)
     lists, report = query_lists(judgments.rows, source)
     tell(report)
-    run = None if first_pass is None else _joined(first_pass, lists, tell)
     parts, leaks = _parts(lists, named)
     for leak in leaks:
         tell(leak)
+    _refuse_stale(out, parts)
+    run = None if first_pass is None else find_hits(first_pass, lists, parts["train"], catalogue.keys(), tell)
     doc_ids = sorted(catalogue)
     built: dict[Part, list[QueryList]] = {}
     by_list: list[Report] = []
@@ -162,7 +163,7 @@ def write_training_sets(
         tell(by_list[-1])
         tell(replace(reports[1], step=f"{part} judged hits"))
     refuse_nothing(*by_list)
-    written = [part for part in built if built[part]]
+    written = _refuse_stale(out, built)
     for part in written:
         _write_set(out / part, built[part], catalogue)
     return written
@@ -203,10 +204,19 @@ def _parts(lists: Sequence[QueryList], named: Mapping[Part, Sequence[str]] | Non
     return parts, [Report("split", len(lists), {reason: count for reason, count in dropped.items() if count})]
 
 
-def _joined(first_pass: FirstPass, lists: Sequence[QueryList], tell: Tell) -> Run:
-    run, report = hits_by_query(first_pass, lists)
-    tell(report)
-    return run
+def _refuse_stale(out: Path, lists: Mapping[Part, Sequence[QueryList]]) -> list[Part]:
+    """The parts that have lists; raises ValueError where another part's training set would stay beside them.
+
+    It was split otherwise and may share queries with the new ones. It is not removed: it may be all that is left of other judgments.
+    """
+    written = [part for part in lists if lists[part]]
+    stale = [str(out / part) for part in PARTS if part not in written and is_training_set(out / part)]
+    if stale:
+        raise ValueError(
+            f"{' and '.join(stale)} would stay from an earlier call beside the parts of this one ({', '.join(written) or 'none'}), and may "
+            "share queries with them: remove what would stay, or choose another --out"
+        )
+    return written
 
 
 def _write_set(folder: Path, lists: Sequence[QueryList], catalogue: Catalogue) -> None:

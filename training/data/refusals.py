@@ -29,6 +29,7 @@ _HINTS: Mapping[str, str] = {
     "judgments": "check --query-column, --doc-column, --grade-column and --rating against the file",
     "qrels": "check that each line is `query_id 0 doc_id grade`; tables are told by names such as .tsv or .csv",
     "interactions": "check the options that name the log's columns",
+    "run hits": "the run and the catalogue name documents differently: check --id-column or --preset, and what --run was made from",
     "UBI": "check --ubi-queries: it takes UBI queries, and the other paths are UBI events",
 }
 

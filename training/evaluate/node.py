@@ -90,7 +90,7 @@ class Node:
             found = f"other vectors than this embedder's (cosine {median:.3f})" if cosines else "no vectors"
             raise ClusterError(
                 f"{self._index} holds {found}: index it anew with this embedder, name the embedder that it was indexed with "
-                "(--embedder), or leave kNN out (--no-vectors)"
+                "(--embedder), or leave kNN out (--no-vectors, or --mine bm25 for training lists)"
             )
         return median
 

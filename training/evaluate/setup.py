@@ -13,6 +13,7 @@ from typing import TypeVar
 
 from cluster.connection import connected
 from cluster.errors import ClusterError, InvalidCatalogue
+from training.data.lists import QueryList
 from training.distil.retrievers import Retriever
 from training.evaluate.candidates import Source
 from training.evaluate.judged import JudgedSet, OwnFiles, Split, limited, read_folder, read_own
@@ -76,8 +77,22 @@ def sources(place: Place, sets: Sequence[JudgedSet], served: Served, progress: P
             embedder = served if EMBEDDER in served.manifests else None
             found = [Node(client, place.index_of(judged, position, len(sets)), embedder) for position, judged in enumerate(sets)]
         for source, judged in zip(found, sets, strict=True):
-            _check(source, judged)
+            check_documents(source, judged.queries, judged.name, "evaluate --offline")
         yield found
+
+
+def check_documents(source: Source, queries: Sequence[QueryList], name: str, instead: str) -> None:
+    """Raises ClusterError where the source has none of the judged documents; `instead` is what else the user may do.
+
+    They are asked for by some queries at a time, so that a source that has them answers once.
+    """
+    for start in range(0, len(queries), _PROBED):
+        if source.fields([doc_id for query in queries[start : start + _PROBED] for doc_id in query.doc_ids]):
+            return
+    raise ClusterError(
+        f"{source.describe()}: none of {sum(len(query.doc_ids) for query in queries):,} judged documents of {name} is there. "
+        f"Index its catalogue first (`rerank index FILE --index NAME`), name another index (--index), or {instead}"
+    )
 
 
 def spread(values: Sequence[Value], count: int, option: str) -> list[Value]:
@@ -114,12 +129,3 @@ def _in_memory(place: Place, sets: Sequence[JudgedSet], served: Served, progress
                 dense = DenseVectors(embed_catalogue(judged.catalogue, cache, advance), served)
         found.append(in_memory(judged.catalogue, dense))
     return found
-
-
-def _check(source: Source, judged: JudgedSet) -> None:
-    probed = [doc_id for query in judged.queries[:_PROBED] for doc_id in query.doc_ids]
-    if not source.fields(probed):
-        raise ClusterError(
-            f"{source.describe()}: none of {len(probed)} judged documents of {judged.name} is there. "
-            "Index its catalogue first (`rerank index FILE --index NAME`), name another index (--index), or evaluate --offline"
-        )

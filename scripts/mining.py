@@ -1,0 +1,88 @@
+"""How `rerank data lists` mines a live index: its options, and the searches that they ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from click.core import ParameterSource
+
+from cluster.connection import connected
+from cluster.errors import ClusterError
+from cluster.workspace import CHECKOUT
+from scripts.output import index_option, progress_bar, url_option
+from sidecar.log import configure_logging
+from sidecar.manifest import FILE_NAME
+
+if TYPE_CHECKING:
+    from training.evaluate.mining import Mining
+
+Command = Callable[..., None]
+_EMBEDDER = CHECKOUT / "sidecar" / "models" / "embedder"
+_FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+# OpenSearch answers no deeper, unless an index was told to.
+_DEEPEST = 10_000
+
+
+def mining_options(function: Command) -> Command:
+    """Which first pass of which index gives hard negatives."""
+    options = [
+        click.option(
+            "--mine", type=click.Choice(("bm25", "knn", "rrf")), help="Search an index for hard negatives; rrf fuses both passes."
+        ),
+        url_option,
+        index_option,
+        click.option("--mine-depth", default=100, show_default=True, type=click.IntRange(1, _DEEPEST), help="Hits of a query to mine."),
+        click.option(
+            "--embedder", type=_FOLDER, help="For knn and rrf: the embedder that the index was made with; default: the shipped one."
+        ),
+    ]
+    for option in reversed(options):
+        function = option(function)
+    return function
+
+
+def check_mining(options: dict[str, Any]) -> None:
+    """Raises UsageError where options of mining and of a run meet, or mining could give nothing."""
+    if options["mine"] is None:
+        context = click.get_current_context()
+        for name in ("url", "index", "mine_depth", "embedder"):
+            if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+                raise click.UsageError(f"--{name.replace('_', '-')} says how an index is searched for hard negatives: give --mine too")
+        return
+    if options["run_file"]:
+        raise click.UsageError("--mine and --run exclude each other: hard negatives come from an index or from a run file")
+    depth, below = options["mine_depth"], options["hard_below"]
+    if depth <= below:
+        raise click.UsageError(f"--mine-depth {depth} leaves no hit below --hard-below {below}: raise the one or lower the other")
+    if not options["hard_negatives"]:
+        raise click.UsageError("--mine searches for hard negatives, and --hard-negatives 0 wants none: leave one of them out")
+
+
+@contextmanager
+def opened_mining(options: dict[str, Any]) -> Iterator[Mining | None]:
+    """The mining that the options ask for, connected for the length of the block; none without `--mine`."""
+    if options["mine"] is None:
+        yield None
+        return
+    from training.evaluate.mining import Mining  # noqa: PLC0415 - onnxruntime and ibis are slow to import
+    from training.evaluate.node import Node  # noqa: PLC0415
+    from training.evaluate.served import Served  # noqa: PLC0415
+
+    configure_logging("error")
+    directory = None if options["mine"] == "bm25" else _embedder(options)
+    with ExitStack() as stack:
+        client = stack.enter_context(connected(options["url"]))
+        embedder = None if directory is None else stack.enter_context(Served({}, directory))
+        node = Node(client, options["index"], embedder)
+        yield Mining(node, options["mine"], progress_bar, options["mine_depth"], options["hard_below"])
+
+
+def _embedder(options: dict[str, Any]) -> Path:
+    directory: Path = options["embedder"] or _EMBEDDER
+    if not (directory / FILE_NAME).is_file():
+        raise ClusterError(f"--mine {options['mine']} needs an embedder, and {directory} holds none: name one (--embedder), or --mine bm25")
+    return directory
