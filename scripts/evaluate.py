@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 from rich.console import Console
 
-from scripts.evaluation import Chosen, evaluation_options
+from scripts.evaluation import Chosen, evaluation_options, first_pass_option
 from scripts.output import json_option, notes, print_json, progress_bar
 from sidecar.log import configure_logging
 
@@ -54,15 +54,7 @@ def _depths(_context: click.Context, _parameter: click.Parameter, value: str) ->
 @evaluation_options(split="test")
 @click.option("--models", multiple=True, callback=_named, metavar="[NAME=]DIRECTORY", help="A model directory; repeatable.")
 @click.option("--label", "labels", multiple=True, callback=_labels, metavar="MODEL=TEXT", help="A mark beside a model in every table.")
-@click.option(
-    "--first-pass",
-    "first_passes",
-    multiple=True,
-    type=click.Choice(("bm25", "knn", "rrf")),
-    default=("rrf",),
-    show_default=True,
-    help="Whose window models re-rank; repeatable.",
-)
+@first_pass_option("Whose window models re-rank")
 @click.option("--window", default=100, show_default=True, type=click.IntRange(10, 1000), help="Hits that models re-rank.")
 @click.option("--depths", default="10,20,50,100,200", show_default=True, callback=_depths, help="Windows of the depth curve.")
 @click.option(
@@ -97,35 +89,32 @@ def command(
     from training.evaluate.files import write  # noqa: PLC0415
     from training.evaluate.run import evaluate_all  # noqa: PLC0415
 
-    unknown = sorted(set(labels) - set(models))
-    if unknown:
-        raise click.BadParameter(f"there is no model {unknown[0]!r} to mark; there are {', '.join(models) or 'none'}", param_hint="--label")
+    _check_marks(labels, models)
     configure_logging("error")
+    sets, place, embedder = chosen.selection().read(), chosen.place(), chosen.embedder_directory()
     plan = Plan(window, depths, first_passes)
-    report, evaluated = evaluate_all(
-        chosen.selection().read(),
-        chosen.place(),
-        models,
-        chosen.embedder_directory(),
-        plan,
-        labels=labels,
-        relevant_from=relevant_from,
-        progress=progress_bar,
-    )
+    report, evaluated = evaluate_all(sets, place, models, embedder, plan, labels=labels, relevant_from=relevant_from, progress=progress_bar)
     write(out, report, evaluated)
     if annotate:
         annotate_cards(report, models)
     if as_json:
         print_json(report)
     else:
-        _show(report)
-        notes.print(f"the report is in {out / 'report.html'}")
+        _show(report, out)
 
 
-def _show(report: Report) -> None:
+def _check_marks(labels: dict[str, str], models: dict[str, Path]) -> None:
+    """Raise BadParameter where a mark names no model."""
+    unknown = sorted(set(labels) - set(models))
+    if unknown:
+        raise click.BadParameter(f"there is no model {unknown[0]!r} to mark; there are {', '.join(models) or 'none'}", param_hint="--label")
+
+
+def _show(report: Report, out: Path) -> None:
     from training.evaluate.console import tables  # noqa: PLC0415 - as above
 
     console = Console(highlight=False)
     console = console if console.is_terminal else Console(highlight=False, width=_PIPE_WIDTH)
     for table in tables(report):
         console.print(table, "")
+    notes.print(f"the report is in {out / 'report.html'}")

@@ -76,14 +76,30 @@ class Chosen:
     def embedder_directory(self) -> Path | None:
         """The embedder: the one named, else the shipped one where it is there."""
         if self.no_vectors:
-            # Given without vectors, a default first pass falls back to BM25; one that was asked for must not, in silence.
-            context = click.get_current_context()
-            if context.get_parameter_source("first_passes") is ParameterSource.COMMANDLINE and {"knn", "rrf"} & {
-                *context.params["first_passes"]
-            }:
-                raise click.UsageError("--first-pass knn and rrf need vectors: leave them out, or --no-vectors")
             return None
         return self.embedder or (_EMBEDDER if (_EMBEDDER / FILE_NAME).is_file() else None)
+
+
+def first_pass_option(meaning: str) -> Callable[[Command], Command]:
+    """`--first-pass` of a command that has the shared options; it reaches the command as `first_passes`."""
+    return click.option(
+        "--first-pass",
+        "first_passes",
+        multiple=True,
+        type=click.Choice(("bm25", "knn", "rrf")),
+        default=("rrf",),
+        show_default=True,
+        callback=_with_vectors,
+        help=f"{meaning}; repeatable.",
+    )
+
+
+def _with_vectors(context: click.Context, _parameter: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
+    # Without vectors a default first pass falls back to BM25; one that was asked for must not, in silence.
+    asked = context.get_parameter_source("first_passes") is ParameterSource.COMMANDLINE
+    if asked and context.params["no_vectors"] and {"knn", "rrf"} & {*values}:
+        raise click.UsageError("--first-pass knn and rrf need vectors: leave them out, or --no-vectors")
+    return values
 
 
 def evaluation_options(*, split: str) -> Callable[[Command], Command]:
@@ -102,7 +118,8 @@ def evaluation_options(*, split: str) -> Callable[[Command], Command]:
         click.option("--esci-ratings", is_flag=True, help="Your ratings are 100, 10, 1, 0: read them as grades 3, 2, 1, 0."),
         click.option("--limit-queries", type=click.IntRange(1), help="At most so many queries a set, the same ones at every run."),
         click.option("--embedder", type=_FOLDER, help="The embedder's directory; default: the shipped one, where it is there."),
-        click.option("--no-vectors", is_flag=True, help="Words alone: no kNN, no RRF, no dense feature."),
+        # Read before --first-pass, whatever their order on the line.
+        click.option("--no-vectors", is_flag=True, is_eager=True, help="Words alone: no kNN, no RRF, no dense feature."),
         click.option("--url", default="http://127.0.0.1:9200", show_default=True, envvar="OPENSEARCH_URL", help="The cluster."),
         click.option("--index", multiple=True, help="Once, or per data set. Default: content for msrd, else products."),
         click.option("--offline", is_flag=True, help="No node: BM25 and exact neighbours in memory."),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 from msgspec.structs import replace
 
-from scripts.evaluation import Chosen, evaluation_options
+from scripts.evaluation import Chosen, evaluation_options, first_pass_option
 from scripts.output import json_option, print_json, progress_bar
 from sidecar.fusion import DENSE
 from sidecar.log import configure_logging
@@ -23,15 +23,7 @@ if TYPE_CHECKING:
 @click.option(
     "--model", required=True, type=click.Path(exists=True, file_okay=False, path_type=Path), help="The model directory to fit and write."
 )
-@click.option(
-    "--first-pass",
-    "first_passes",
-    multiple=True,
-    type=click.Choice(("bm25", "knn", "rrf")),
-    default=("rrf",),
-    show_default=True,
-    help="Whose windows it is fitted on; repeatable.",
-)
+@first_pass_option("Whose windows it is fitted on")
 @click.option("--window", default=100, show_default=True, type=click.IntRange(10, 1000), help="Hits of a window.")
 @click.option(
     "--prior",

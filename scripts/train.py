@@ -27,7 +27,9 @@ def command(*, run_file: Path, out: Path, settings: tuple[str, ...], resume: boo
     \b
     Example: rerank train recipes/quick.yaml --out runs/quick --set train.epochs=2
     """
-    from training.run_file import parse_overrides, read_run_file  # noqa: PLC0415 - torch is slow to import
+    from accelerate import PartialState  # noqa: PLC0415 - torch is slow to import
+
+    from training.run_file import parse_overrides, read_run_file  # noqa: PLC0415
     from training.runs import train  # noqa: PLC0415
 
     try:
@@ -36,6 +38,8 @@ def command(*, run_file: Path, out: Path, settings: tuple[str, ...], resume: boo
     # OSError: a file that is missing, or what transformers says of an unknown base.
     except (ValueError, OSError) as error:
         raise click.ClickException(str(error)) from error
+    if not PartialState().is_main_process:
+        return
     if as_json:
         print_json(report)
         return

@@ -12,10 +12,13 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
+import selectors
 import socket
 import struct
 import sys
 import time
+from concurrent.futures import Future
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -139,6 +142,19 @@ class DrainingWorker(ThreadWorker):  # type: ignore[misc] # gunicorn has no type
         if self._drain_until is not None:
             req.force_close()
         return super().handle_request(req, conn)
+
+    def finish_request(self, conn: Any, fs: Future[Any]) -> None:
+        """An answer that promised to keep its connection is kept to when `max_requests` ends the worker just after it.
+
+        gunicorn closes the connection then, on which its client may have sent the next request already.
+        """
+        if self.alive or fs.cancelled() or fs.exception() is not None or fs.result() is not True:
+            super().finish_request(conn, fs)
+            return
+        conn.sock.setblocking(False)
+        conn.set_timeout()
+        self.keepalived_conns.append(conn)
+        self.poller.register(conn.sock, selectors.EVENT_READ, partial(self.on_client_socket_readable, conn))
 
     def _accept_backlog(self, listener: Any) -> None:
         before = -1

@@ -17,6 +17,8 @@ from torch.utils.data import Dataset, Sampler
 from sidecar.encoding import Fields, TextEncoder, Tokens
 
 Batch = dict[str, Tensor]
+# What a batch holds for the losses, beside the inputs of the network.
+TARGETS = ("mask", "grades", "teacher")
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,16 +145,19 @@ class BudgetSampler(Sampler[list[int]]):
     """Batches of list indices, at most `max_hits` hits each, shuffled by (seed, the data set's epoch) alone.
 
     Lists are sorted by length within pools of `pool` batches: neighbours in a batch are of like length and little is padded, while
-    the batches stay random.
+    the batches stay random. Their number is a multiple of `processes`, which take turns: one that came out of turn would be waited for.
     """
 
-    def __init__(self, dataset: ListDataset, *, max_hits: int, seed: int = 0, pool: int = 50, shuffle: bool = True) -> None:
+    def __init__(
+        self, dataset: ListDataset, *, max_hits: int, seed: int = 0, pool: int = 50, shuffle: bool = True, processes: int = 1
+    ) -> None:
         self.dataset = dataset
         self.hits, self.lengths = dataset.sizes()
         self.max_hits = max_hits
         self.seed = seed
         self.pool = pool
         self.shuffle = shuffle
+        self.processes = processes
 
     def __iter__(self) -> Iterator[list[int]]:
         return iter(self.batches())
@@ -173,6 +178,11 @@ class BudgetSampler(Sampler[list[int]]):
             batches += self._cut(pool)
         if self.shuffle:
             rng.shuffle(batches)
+        while len(batches) % self.processes:
+            largest = max(range(len(batches)), key=lambda number: len(batches[number]))
+            batch = batches[largest]
+            # A list is never split: one that is a batch of its own is seen twice.
+            batches[largest : largest + 1] = [batch[: len(batch) // 2] or batch, batch[len(batch) // 2 :]]
         return batches
 
     def _cut(self, pool: Sequence[int]) -> list[list[int]]:

@@ -66,21 +66,30 @@ def train(
     """Train as the run file says; a run that was interrupted goes on from its last whole checkpoint to the same result.
 
     A folder that was made by other settings is refused, unless `resume` is off: then its checkpoints are removed. `on_step` is called
-    with the number of each finished step.
+    with the number of each finished step. Of several processes each returns the report, and the first one writes.
     """
     output.mkdir(parents=True, exist_ok=True)
     if resume and (checkpoints(output) or (output / "report.json").exists()):
         check_kept_run(output / "run.yaml", run)
     trainer = build_trainer(run, output, report_to, [_StepListener(on_step)] if on_step else [])
+    # Of several processes the first one readies the folder: the others find whole checkpoints alone.
+    with trainer.args.main_process_first(local=False):
+        if trainer.is_world_process_zero():
+            _ready(output, run, resume=resume)
+        checkpoint = last_whole_checkpoint(output)
+    started = time.monotonic()
+    trainer.train(resume_from_checkpoint=checkpoint)
+    report = _report(run, trainer, time.monotonic() - started)
+    if trainer.is_world_process_zero():
+        _save(output, trainer, load_tokenizer(run.model.tokenizer or run.model.base), report)
+    return report
+
+
+def _ready(output: Path, run: RunFile, *, resume: bool) -> None:
     if not resume:
         for checkpoint in checkpoints(output):
             shutil.rmtree(checkpoint)
     write_run_file(output / "run.yaml", run)
-    started = time.monotonic()
-    trainer.train(resume_from_checkpoint=last_whole_checkpoint(output))
-    report = _report(run, trainer, time.monotonic() - started)
-    _save(output, trainer, load_tokenizer(run.model.tokenizer or run.model.base), report)
-    return report
 
 
 def build_trainer(run: RunFile, output: Path, report_to: str, callbacks: list[TrainerCallback]) -> RankingTrainer:
@@ -110,7 +119,7 @@ def build_trainer(run: RunFile, output: Path, report_to: str, callbacks: list[Tr
 
 
 def load_data(run: RunFile, store: TokenStore) -> tuple[ListDataset, dict[str, ListDataset]]:
-    """Training lists, and validation lists by their folder's name; raises ValueError where nothing could be learnt, or sets leak."""
+    """Training lists, and validation lists by their set's name; raises ValueError where nothing could be learnt, or sets leak."""
     training = [(spec.path, load_lists(spec, store)) for spec in run.train_sets]
     validation = [(spec.path, load_lists(spec, store)) for spec in run.validation_sets]
     lists = [item for _, found in training for item in found]
@@ -121,7 +130,16 @@ def load_data(run: RunFile, store: TokenStore) -> tuple[ListDataset, dict[str, L
             logger.warning("loss %s skips %d of %d training lists: they hold nothing that it reads", name, count, len(lists))
     check_sets_apart(training, validation, store)
     dataset = ListDataset(lists, store, noise=run.noise.noise(), seed=run.train.seed)
-    return dataset, {Path(path).name: ListDataset(found, store) for path, found in validation}
+    names = set_names([path for path, _ in validation])
+    return dataset, {name: ListDataset(found, store) for name, (_, found) in zip(names, validation, strict=True)}
+
+
+def set_names(paths: Sequence[str]) -> list[str]:
+    """A folder is called by its last name, and by its path where others share that; raises ValueError where one is given twice."""
+    if twice := sorted({path for path in paths if paths.count(path) > 1}):
+        raise ValueError(f"validation_sets names {', '.join(twice)} more than once: leave one out")
+    last = [Path(path).name for path in paths]
+    return [name if last.count(name) == 1 else path for name, path in zip(last, paths, strict=True)]
 
 
 def check_sets_apart(training: Sets, validation: Sets, store: TokenStore) -> None:

@@ -15,13 +15,14 @@ from typing import Any
 
 import numpy as np
 import torch
+from accelerate.utils import broadcast_object_list
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 from transformers import EarlyStoppingCallback, Trainer, TrainerCallback, TrainingArguments
 
 from training.allocator import keep_freed_memory
-from training.batches import BudgetSampler, ListDataset
+from training.batches import TARGETS, BudgetSampler, ListDataset
 from training.losses import Mixture
 from training.metrics.batch import ndcg
 from training.networks import Collate
@@ -29,12 +30,11 @@ from training.run_file import TrainSpec
 
 METRIC = "ndcg@10"
 logger = logging.getLogger(__name__)
-_TARGETS = ("mask", "grades", "teacher")
 
 
 def list_logits(network: nn.Module, batch: Mapping[str, Tensor]) -> Tensor:
     """Logits [lists, hits] of a batch; zero outside its mask."""
-    inputs = {name: tensor for name, tensor in batch.items() if name not in _TARGETS}
+    inputs = {name: tensor for name, tensor in batch.items() if name not in TARGETS}
     flat = network(**inputs)
     mask = batch["mask"]
     return torch.zeros(mask.shape, dtype=flat.dtype, device=flat.device).masked_scatter(mask, flat)
@@ -69,7 +69,8 @@ class RankingTrainer(Trainer):
 
     def get_train_dataloader(self) -> DataLoader[Any]:
         """The training batches of an epoch, in an order that (seed, epoch) decide."""
-        sampler = BudgetSampler(self.train_dataset, max_hits=self.spec.max_hits, seed=self.spec.seed)
+        processes = self.args.world_size
+        sampler = BudgetSampler(self.train_dataset, max_hits=self.spec.max_hits, seed=self.spec.seed, processes=processes)
         loader = DataLoader(
             self.train_dataset,
             batch_sampler=sampler,
@@ -87,7 +88,8 @@ class RankingTrainer(Trainer):
 
     def evaluate(self, *_: Any, metric_key_prefix: str = "eval", **__: Any) -> dict[str, float]:
         """NDCG@10 of each validation set, their mean, and NDCG@10 of as many training lists: the gap is over-fitting."""
-        values = {f"{name}_{METRIC}": self.ndcg(dataset) for name, dataset in self.validation.items()}
+        # Each process measures all lists. Should their last bits differ, the first one's figures hold: they must stop, and choose, alike.
+        (values,) = broadcast_object_list([{f"{name}_{METRIC}": self.ndcg(dataset) for name, dataset in self.validation.items()}])
         metrics = {f"{metric_key_prefix}_{name}": value for name, value in values.items()}
         metrics[f"{metric_key_prefix}_{METRIC}"] = sum(values.values()) / len(values)
         metrics["epoch"] = self.state.epoch or 0.0

@@ -98,3 +98,11 @@ def test_a_first_pass_of_vectors_without_vectors_is_refused(first_pass: str, tmp
 
     assert result.exit_code == 2
     assert "need vectors" in result.output
+
+
+def test_fuse_refuses_them_too_and_whatever_their_order(tmp_path: Path) -> None:
+    given = ["fuse", "--first-pass", "bm25", "--first-pass", "knn", "--no-vectors", "--data", "samples", "--offline"]
+    result = CliRunner().invoke(main, [*given, "--model", str(tmp_path)])
+
+    assert result.exit_code == 2
+    assert "need vectors" in result.output

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from threading import Thread
 
 import pytest
+import requests
 from werkzeug.serving import make_server
 
 from cluster.catalogue import BadRow, Document
@@ -17,6 +20,7 @@ from sidecar.app import create_app
 from sidecar.config import Settings
 from sidecar.factory import make_engine
 from sidecar.metrics import Metrics
+from tests.sidecar.conftest import running
 from tests.sidecar.tiny import write_model
 
 ROWS: list[Document | BadRow] = [
@@ -49,6 +53,26 @@ def test_a_catalogue_is_read_once_and_a_repeated_run_computes_nothing(url: str) 
     assert states.fill(ROWS, done.append) == Filled(computed=2, known=0)
     assert states.fill(ROWS, done.append) == Filled(computed=0, known=2)
     assert sum(done) == 2 * len(ROWS)
+
+
+def test_a_filling_that_a_kill_cut_off_goes_on_where_the_store_ends(tmp_path: Path) -> None:
+    write_model(tmp_path / "models" / "instant", kind="decomposed")
+    rows = [Document(str(number), {"title": f"red shoe {number}"}, number) for number in range(100)]
+    store = {"RERANK_STORE": str(tmp_path / "store")}
+
+    with running(tmp_path, **store) as first:
+        done: list[int] = []
+
+        def kill_in_the_middle(count: int) -> None:
+            done.append(count)
+            if len(done) == 2:
+                os.killpg(first.process.pid, signal.SIGKILL)
+
+        with pytest.raises(ServiceFailed):
+            SidecarStates(first.url, "instant", requests.Session()).fill(rows, kill_in_the_middle)
+
+    with running(tmp_path, **store) as again:
+        assert SidecarStates(again.url, "instant").fill(rows, lambda _: None) == Filled(computed=100 - sum(done), known=sum(done))
 
 
 def test_a_profile_that_keeps_nothing_is_named_by_the_sidecars_own_words(url: str) -> None:

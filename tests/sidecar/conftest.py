@@ -54,7 +54,10 @@ def running(folder: Path, **settings: str) -> Iterator[Service]:
     environment |= {"RERANK_BIND": address, "RERANK_MODELS": str(folder / "models"), "RERANK_DRAIN_S": "0.3", **settings}
     log = folder / "log"
     with log.open("wb") as output:
-        process = subprocess.Popen([sys.executable, "-m", "sidecar"], cwd=ROOT, env=environment, stderr=output, stdout=output)
+        # A group of its own, for those who kill master and workers at once.
+        process = subprocess.Popen(
+            [sys.executable, "-m", "sidecar"], cwd=ROOT, env=environment, stderr=output, stdout=output, start_new_session=True
+        )
     service = Service(f"http://{address}", process, log, folder / "models")
     try:
         service.wait_until(200)

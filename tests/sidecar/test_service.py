@@ -131,6 +131,30 @@ def test_a_worker_replaced_after_its_number_of_requests_leaves_a_service_that_an
             assert httpx.post(f"{own.url}/v1/hits", json=HITS, timeout=30).status_code == 200
 
 
+def test_workers_replaced_under_several_callers_lose_no_request(tmp_path):
+    (tmp_path / "shipped").mkdir()
+    (tmp_path / "shipped" / "instant").symlink_to(ROOT / "sidecar" / "models" / "instant")
+    shipped = {"RERANK_MODELS": str(tmp_path / "shipped"), "RERANK_DEFAULT_PROFILE": "instant", "RERANK_STORE": str(tmp_path / "store")}
+    # A slow machine is not what is tried here: no wait for a thread is refused.
+    with running(tmp_path, RERANK_MAX_REQUESTS="60", RERANK_MAX_WAIT_MS="30000", **shipped) as own:
+        with ThreadPoolExecutor(6) as callers:
+            outcomes = list(callers.map(call_40_times, [own.url] * 6, [True, False] * 3))
+        assert outcomes == [Counter({200: 40})] * 6
+        assert metric(own.url, "rerank_worker_generation") > 2
+
+
+def call_40_times(url: str, keep_alive: bool) -> Counter[object]:
+    outcomes: Counter[object] = Counter()
+    limits = httpx.Limits(max_keepalive_connections=None if keep_alive else 0)
+    with httpx.Client(base_url=url, limits=limits, timeout=60) as client:
+        for _ in range(40):
+            try:
+                outcomes[client.post("/v1/hits", json=HITS).status_code] += 1
+            except httpx.TransportError as error:
+                outcomes[repr(error)] += 1
+    return outcomes
+
+
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_workers_replaced_by_a_hang_up_leave_a_service_that_answers(tmp_path, workers):
     with running(tmp_path, RERANK_WORKERS=workers, RERANK_DRAIN_S="0.1") as own:

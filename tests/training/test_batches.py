@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from accelerate.data_loader import BatchSamplerShard
 
 from sidecar.encoding import TextEncoder
 from tests.training.tiny import TEMPLATE, make_base, make_set
@@ -40,6 +41,16 @@ def test_no_batch_exceeds_the_budget_of_hits(dataset):
 
 def test_a_list_larger_than_the_budget_makes_a_batch_of_its_own(dataset):
     assert [len(batch) for batch in BudgetSampler(dataset, max_hits=2).batches()] == [1] * 12
+
+
+@pytest.mark.parametrize(("max_hits", "repeated"), [(9, 0), (6, 0), (2, 2)], ids=["as they are", "one too many", "one list each"])
+def test_processes_that_share_the_batches_take_as_many_each_and_all_lists_together(dataset, max_hits, repeated):
+    lists = ListDataset(dataset.lists[:10], dataset.store)
+    sampler = BudgetSampler(lists, max_hits=max_hits, processes=4)
+    shares = [list(BatchSamplerShard(sampler, 4, process, even_batches=False)) for process in range(4)]
+    assert len({len(share) for share in shares}) == 1
+    seen = [index for share in shares for batch in share for index in batch]
+    assert (set(seen), len(seen)) == (set(range(10)), 10 + repeated)
 
 
 def test_the_order_depends_on_seed_and_epoch_alone(dataset):

@@ -69,6 +69,25 @@ def test_losses_that_can_read_no_list_are_refused_with_what_they_read(tmp_path, 
         load_data(run_on(make_set(tmp_path / "own", **kind), losses=[loss]), store)
 
 
+def test_validation_sets_of_one_last_name_are_told_apart_by_their_paths(tmp_path, store):
+    own, one, other, third = (make_set(tmp_path / name) for name in ("own", "a/validation", "b/validation", "third"))
+    rewritten(one, lambda item: replace(item, query=f"large {item.query}"))
+    for held in (other, third):
+        rewritten(held, lambda item: replace(item, query=f"small {item.query}"))
+    _, validation = load_data(run_on(own, one, other, third), store)
+    assert {name: found.lists[0].query for name, found in validation.items()} == {
+        str(one): "large red sofa",
+        str(other): "small red sofa",
+        "third": "small red sofa",
+    }
+
+
+def test_a_validation_set_that_is_given_twice_is_refused(tmp_path, store):
+    held = rewritten(make_set(tmp_path / "held"), lambda item: replace(item, query=f"small {item.query}"))
+    with pytest.raises(ValueError, match=rf"names {held} more than once"):
+        load_data(run_on(make_set(tmp_path / "own"), held, held), store)
+
+
 def test_a_loss_without_weight_does_not_count(tmp_path, store):
     run = run_on(make_set(tmp_path / "own"))
     run.losses["softmax"] = LossSpec(0.0)

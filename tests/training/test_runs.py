@@ -6,7 +6,6 @@ What a run file may say is in test_run_file.py, what its sets must hold in test_
 from __future__ import annotations
 
 import shutil
-from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -14,11 +13,11 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from tests.training.tiny import TEMPLATE, make_base, make_set
+from tests.training.tiny import TEMPLATE, held_out, make_base, make_set
 from training.distil.sets import write_scored
 from training.run_file import DataSpec, LossSpec, ModelSpec, NoiseSpec, RunFile, TrainSpec
 from training.runs import train, verdict
-from training.training_set import read_lists, write_lists
+from training.training_set import read_lists
 
 # A tiny run writes its checkpoints within one second, which transformers takes for a broken clock.
 pytestmark = pytest.mark.filterwarnings("ignore:mtime may not be reliable")
@@ -27,13 +26,6 @@ pytestmark = pytest.mark.filterwarnings("ignore:mtime may not be reliable")
 @pytest.fixture(scope="module")
 def base(tmp_path_factory):
     return make_base(tmp_path_factory.mktemp("base"))
-
-
-def held_out(directory: Path) -> Path:
-    """A validation set of other queries than `make_set` trains on."""
-    make_set(directory)
-    write_lists(directory, [replace(item, query=f"small {item.query}") for item in read_lists(directory)])
-    return directory
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -16,7 +17,7 @@ from sidecar.manifest import FieldBudget, Template
 from training.batches import TrainingList
 from training.models.cross_encoder import CrossEncoder
 from training.run_file import ModelSpec, RunFile, write_run_file
-from training.training_set import write_documents, write_lists
+from training.training_set import read_lists, write_documents, write_lists
 
 WORDS = ("red", "blue", "green", "sofa", "lamp", "chair", "desk", "small", "large", "for", "without", "wood", "metal", "case", "phone")
 TEMPLATE = Template((FieldBudget("title", 6), FieldBudget("color", 2)), max_document_tokens=8, max_query_tokens=6)
@@ -81,6 +82,13 @@ def make_set(directory: Path, *, lists: int = 6, graded: bool = True, teacher: b
         made.append(TrainingList(f"{color} {thing}", ids, hits if graded else None, hits if teacher else None))
     write_documents(directory, documents)
     write_lists(directory, made)
+    return directory
+
+
+def held_out(directory: Path) -> Path:
+    """A validation set of other queries than `make_set` trains on."""
+    make_set(directory)
+    write_lists(directory, [replace(item, query=f"small {item.query}") for item in read_lists(directory)])
     return directory
 
 
