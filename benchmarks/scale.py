@@ -172,6 +172,7 @@ def _measure(point: Point, scorer: CrossEncoder, batcher: Batcher) -> float:
 def _graphs(model: Path, manifest: Manifest, layers: Sequence[int], folder: Path) -> dict[int, Path]:
     """Graphs of the network's first layers alone, made as `rerank export` makes them; the shipped one for all of them."""
     # torch is slow to import, and a scale without other layers does without it.
+    from training.export.graph import Int8  # noqa: PLC0415
     from training.export.networks import cross_encoder_graph  # noqa: PLC0415
     from training.export.quantize import quantize  # noqa: PLC0415
     from training.export.recovered import attention_heads, recovered_weights, write_checkpoint  # noqa: PLC0415
@@ -187,7 +188,7 @@ def _graphs(model: Path, manifest: Manifest, layers: Sequence[int], folder: Path
         if count != manifest.layers:
             network = load_cross_encoder(str(checkpoint), layers=range(count)).eval()
             paths[count] = folder / f"{count}.onnx"
-            onnx.save(quantize(cross_encoder_graph(network, limit=limit, int8_embeddings=True)), paths[count])
+            onnx.save(quantize(cross_encoder_graph(network, limit=limit, int8=Int8())), paths[count])
     return paths
 
 

@@ -10,13 +10,14 @@ import pytest
 from benchmarks.peak import Network
 from benchmarks.plain import with_column_output, with_positions
 from tests.training.tiny import small_network
+from training.export.graph import Int8
 from training.export.networks import cross_encoder_graph
 from training.export.quantize import quantize
 
 
 @pytest.fixture(scope="module")
 def shipped() -> onnx.ModelProto:
-    return quantize(cross_encoder_graph(small_network(), limit=24, int8_embeddings=True))
+    return quantize(cross_encoder_graph(small_network(), limit=24, int8=Int8()))
 
 
 def test_the_column_form_answers_the_same_logits(shipped: onnx.ModelProto) -> None:

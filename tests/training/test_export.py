@@ -64,7 +64,7 @@ def torch_of(*arrays):
 
 def test_the_float_pair_graph_equals_the_network(base):
     network = load_cross_encoder(str(base)).eval()
-    graph = cross_encoder_graph(network, limit=16, int8_embeddings=False)
+    graph = cross_encoder_graph(network, limit=16)
     logits = answers(graph, input_ids=IDS, attention_mask=MASK, token_type_ids=TYPES)[0]
     assert logits == pytest.approx(network(*torch_of(IDS, MASK, TYPES)).detach().numpy(), abs=1e-5)
 
@@ -72,7 +72,7 @@ def test_the_float_pair_graph_equals_the_network(base):
 @pytest.mark.parametrize("pooling", ["mean", "cls"])
 def test_the_vector_graph_equals_the_bi_encoder(base, pooling):
     network = load_bi_encoder(str(base), pooling=pooling).eval()
-    graph = bi_encoder_graph(network, limit=16, int8_embeddings=False)
+    graph = bi_encoder_graph(network, limit=16)
     vectors = answers(graph, input_ids=IDS, attention_mask=MASK, token_type_ids=np.zeros_like(IDS))[0]
     assert vectors == pytest.approx(network.encode(*torch_of(IDS, MASK)).detach().numpy(), abs=1e-5)
 
@@ -81,8 +81,8 @@ def test_the_vector_graph_equals_the_bi_encoder(base, pooling):
 def test_the_two_graphs_of_a_decomposed_model_score_as_it_does(base, width):
     network = decompose(str(base), lower_layers=2, document_offset=8, state_width=width).eval()
     query, documents, mask = np.array([[2, 8, 3]]), IDS[:, :6], MASK[:, :6]
-    states, scales = answers(document_graph(network, limit=8, int8_embeddings=False), input_ids=documents, attention_mask=mask)
-    graph = query_graph(network, limit=8, int8_embeddings=False)
+    states, scales = answers(document_graph(network, limit=8), input_ids=documents, attention_mask=mask)
+    graph = query_graph(network, limit=8)
     logits = answers(graph, input_ids=query, states=states, scales=scales, document_mask=mask)[0]
     inputs = torch_of(query, np.ones_like(query), documents, mask, np.zeros(2, dtype=np.int64))
     # The states are kept in int8: the score moves by less than a percent of the logits' scale.

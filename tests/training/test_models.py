@@ -49,6 +49,15 @@ def test_a_batch_of_many_lengths_gives_each_pair_the_logit_it_has_alone(base):
     assert torch.allclose(network(ids, mask, types), torch.cat([alone[length] for length in lengths]), atol=1e-5)
 
 
+def test_padding_may_reach_beyond_the_encoder_s_last_position(base, pairs):
+    network = load_cross_encoder(base).eval()
+    embeddings = network.model.bert.embeddings
+    six, eight = [array[:1, :6] for array in pairs], [array[:1] for array in pairs]
+    before = network(*six)
+    embeddings.position_embeddings = torch.nn.Embedding.from_pretrained(embeddings.position_embeddings.weight[:6].detach().clone())
+    assert torch.allclose(network(*eight), before, atol=1e-5)
+
+
 def test_dropout_zeroes_its_share_keeps_the_mean_and_is_repeated_by_its_seed():
     x = torch.ones(400, 500)
     torch.manual_seed(1)

@@ -14,6 +14,7 @@ from tests.sidecar import tiny
 from tests.training.tiny import TEMPLATE, make_base, make_set, small_network
 from training.bases import base_directory
 from training.export.directory import ModelInfo, export
+from training.export.graph import Int8
 from training.export.networks import cross_encoder_graph
 from training.export.quantize import quantize
 from training.export.recovered import attention_heads, recovered_weights, write_checkpoint
@@ -32,7 +33,7 @@ def network() -> CrossEncoder:
 
 @pytest.fixture(scope="module")
 def shipped(network: CrossEncoder) -> onnx.ModelProto:
-    return quantize(cross_encoder_graph(network, limit=24, int8_embeddings=True))
+    return quantize(cross_encoder_graph(network, limit=24, int8=Int8()))
 
 
 def test_weights_come_back_but_for_what_int8_costs(network: CrossEncoder, shipped: onnx.ModelProto) -> None:
@@ -50,7 +51,7 @@ def test_heads_are_known_from_the_folded_keys(shipped: onnx.ModelProto) -> None:
 
 
 def test_the_checkpoint_of_a_float_graph_scores_as_the_network_did(network: CrossEncoder, tmp_path: Path) -> None:
-    graph = cross_encoder_graph(network, limit=24, int8_embeddings=False)
+    graph = cross_encoder_graph(network, limit=24)
     tiny.tokenizer().save(str(tmp_path / "tokenizer.json"))
     write_checkpoint(recovered_weights(graph), tmp_path / "tokenizer.json", tmp_path / "checkpoint", layers=3, heads=2)
     ids = torch.randint(5, 30, (4, 12), generator=torch.Generator().manual_seed(0))

@@ -82,7 +82,8 @@ def test_a_step_takes_the_mean_gradient_of_the_batches_it_accumulates_also_where
     expected = [[torch.stack(parts).mean(0) for parts in zip(*some, strict=True)] for some in (each[:4], each[4:])]
     assert len(each) == 6
     for found, mean in zip(seen.steps, expected, strict=True):
-        torch.testing.assert_close(found, mean)
+        # Sums in another order differ in the last bits.
+        torch.testing.assert_close(found, mean, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize(("max_hits", "accumulation"), [(12, 1), (6, 2), (3, 4)])

@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 import onnx
+from torch import nn
 
 from sidecar.manifest import (
     FILE_NAME,
@@ -30,13 +31,16 @@ from sidecar.manifest import (
 from training.bases import base_directory
 from training.export.calibration import calibration_batches
 from training.export.card import model_card
+from training.export.graph import Int8
 from training.export.networks import bi_encoder_graph, cross_encoder_graph, document_graph, has_own_graph, query_graph
+from training.export.outliers import divisors
 from training.export.placement import CARD, replacing
 from training.export.quantize import quantize, quantize_calibrated
 from training.export.traced import traced_pairs, traced_vectors
 from training.models.bi_encoder import load_bi_encoder
 from training.models.cross_encoder import load_cross_encoder
 from training.models.decomposed import load_decomposed
+from training.networks import build_collate, load_text_encoder
 from training.run_file import RunFile, read_run_file
 
 # What a card says of int8 weights that no gate has seen.
@@ -117,8 +121,10 @@ def build_graphs(run: RunFile, checkpoint: Path, template: Template, *, int8: bo
     if run.model.kind == "cross-encoder":
         network = load_cross_encoder(str(checkpoint)).eval()
         shape = {"layers": network.config.num_hidden_layers, "hidden_size": network.config.hidden_size}
-        own = cross_encoder_graph(network, limit=pair, int8_embeddings=int8) if has_own_graph(network.config) else traced_pairs(network)
-        return {"model.onnx": own}, {"kind": "cross-encoder", **shape}
+        if not has_own_graph(network.config):
+            return {"model.onnx": traced_pairs(network)}, {"kind": "cross-encoder", **shape}
+        graph = cross_encoder_graph(network, limit=pair, int8=_int8(run, network, checkpoint, template, int8))
+        return {"model.onnx": graph}, {"kind": "cross-encoder", **shape}
     if run.model.kind == "bi-encoder":
         encoder = load_bi_encoder(str(checkpoint), pooling=run.model.pooling).eval()
         settings = {
@@ -130,12 +136,22 @@ def build_graphs(run: RunFile, checkpoint: Path, template: Template, *, int8: bo
             "passage_prefix": run.model.passage_prefix,
         }
         # Texts that come without fields (`/v1/embed`) may be longer than a composed document.
-        own = bi_encoder_graph(encoder, limit=512, int8_embeddings=int8) if has_own_graph(encoder.config) else traced_vectors(encoder)
-        return {"model.onnx": own}, settings
-    return _decomposed_graphs(checkpoint, template, int8=int8)
+        if not has_own_graph(encoder.config):
+            return {"model.onnx": traced_vectors(encoder)}, settings
+        return {"model.onnx": bi_encoder_graph(encoder, limit=512, int8=_int8(run, encoder, checkpoint, template, int8))}, settings
+    return _decomposed_graphs(run, checkpoint, template, int8=int8)
 
 
-def _decomposed_graphs(checkpoint: Path, template: Template, *, int8: bool) -> tuple[dict[str, onnx.ModelProto], dict[str, Any]]:
+def _int8(run: RunFile, network: nn.Module, checkpoint: Path, template: Template, wanted: bool) -> Int8 | None:
+    if not wanted:
+        return None
+    reader = load_text_encoder(str(checkpoint), template)
+    return Int8(divisors(network, reader, build_collate(run.model, reader)))
+
+
+def _decomposed_graphs(
+    run: RunFile, checkpoint: Path, template: Template, *, int8: bool
+) -> tuple[dict[str, onnx.ModelProto], dict[str, Any]]:
     network = load_decomposed(checkpoint).eval()
     layers = network.config.num_hidden_layers
     settings = {
@@ -149,9 +165,10 @@ def _decomposed_graphs(checkpoint: Path, template: Template, *, int8: bool) -> t
             state_width=network.state_width,
         ),
     }
+    quantized = _int8(run, network, checkpoint, template, int8)
     graphs = {
-        "document.onnx": document_graph(network, limit=template.max_document_tokens + 1, int8_embeddings=int8),
-        "model.onnx": query_graph(network, limit=network.document_offset, int8_embeddings=int8),
+        "document.onnx": document_graph(network, limit=template.max_document_tokens + 1, int8=quantized),
+        "model.onnx": query_graph(network, limit=network.document_offset, int8=quantized),
     }
     return graphs, settings
 

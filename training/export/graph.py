@@ -7,7 +7,7 @@ token alone, one product for query, key and value, embeddings in int8 rows, and 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,8 @@ OPSET = 20
 # ONNX Runtime's own operators (fused attention, normalisation with a residual).
 _CONTRIB = "com.microsoft"
 _IR_VERSION = 10
+# Names a product's reciprocal divisors, from which `training.export.recovered` knows the weights as they were.
+EVENED = "evened"
 
 
 class GraphBuilder:
@@ -85,14 +87,24 @@ class Shape:
     epsilon: float
 
 
-class BertLayers:
-    """The layers of a BERT encoder in a graph; `weights` carry transformers' names below the encoder (`encoder.layer.0...`)."""
+@dataclass(frozen=True, slots=True)
+class Int8:
+    """What a graph that will be quantized has of its own: divisors of input channels, by the name of their product."""
 
-    def __init__(self, graph: GraphBuilder, weights: Weights, shape: Shape, *, int8_embeddings: bool) -> None:
+    divisors: Mapping[str, npt.NDArray[np.float32]] = field(default_factory=dict)
+
+
+class BertLayers:
+    """The layers of a BERT encoder in a graph; `weights` carry transformers' names below the encoder (`encoder.layer.0...`).
+
+    With `int8` embeddings are rows of int8, and feed-forward inputs are divided by its divisors (training.export.outliers).
+    """
+
+    def __init__(self, graph: GraphBuilder, weights: Weights, shape: Shape, int8: Int8 | None) -> None:
         self.graph = graph
         self.weights = weights
         self.shape = shape
-        self.int8_embeddings = int8_embeddings
+        self.int8 = int8
 
     def embed(self, input_ids: str, positions: str, types: str | int) -> str:
         """Normalised embeddings [batch, tokens, hidden]; `types` is an input's name, or one type for every token."""
@@ -149,8 +161,8 @@ class BertLayers:
         graph, name = self.graph, f"encoder.layer.{index}"
         attended = self._dense(mixed, f"{name}.attention.output.dense")
         x = self.normalise(graph.node("Add", attended, x), f"{name}.attention.output.LayerNorm")
-        inner = graph.node("Gelu", self._dense(x, f"{name}.intermediate.dense"))
-        return self.normalise(graph.node("Add", self._dense(inner, f"{name}.output.dense"), x), f"{name}.output.LayerNorm")
+        inner = graph.node("Gelu", self._evened(x, f"{name}.intermediate.dense"))
+        return self.normalise(graph.node("Add", self._evened(inner, f"{name}.output.dense"), x), f"{name}.output.LayerNorm")
 
     def normalise(self, x: str, name: str) -> str:
         """Layer normalisation over the last axis."""
@@ -160,7 +172,7 @@ class BertLayers:
 
     def _words(self, input_ids: str) -> str:
         graph, table = self.graph, self.weights["embeddings.word_embeddings.weight"]
-        if not self.int8_embeddings:
+        if self.int8 is None:
             return graph.node("Gather", graph.constant("words", table), input_ids)
         scales = np.maximum(np.abs(table).max(1, keepdims=True), 1e-9) / 127
         rows = np.rint(table / scales).astype(np.int8)
@@ -180,6 +192,14 @@ class BertLayers:
         shares = graph.node("Softmax", graph.node("Add", products, mask), axis=-1)
         mixed = graph.node("Transpose", graph.node("MatMul", shares, self._heads(value, 0, 2, 1, 3)), perm=[0, 2, 1, 3])
         return graph.node("Reshape", mixed, graph.ints(0, -1, self.shape.hidden))
+
+    def _evened(self, x: str, name: str) -> str:
+        """A product whose inputs' outliers are divided, and met by weights that are as many times larger."""
+        divisor = None if self.int8 is None else self.int8.divisors.get(name)
+        if divisor is None or (divisor == 1).all():
+            return self._dense(x, name)
+        evened = self.graph.node("Mul", x, self.graph.constant(f"{name}.{EVENED}", np.float32(1) / divisor))
+        return self.graph.linear(evened, name, self.weights[f"{name}.weight"] * divisor, self.weights[f"{name}.bias"])
 
     def _dense(self, x: str, name: str) -> str:
         return self.graph.linear(x, name, self.weights[f"{name}.weight"], self.weights[f"{name}.bias"])

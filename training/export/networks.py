@@ -16,7 +16,7 @@ from onnx import TensorProto
 from torch import nn
 
 from training.export.folded import Expansion, FoldedAttention
-from training.export.graph import BertLayers, GraphBuilder, Shape, Weights, float32, int64, tensor
+from training.export.graph import BertLayers, GraphBuilder, Int8, Shape, Weights, float32, int64, tensor
 from training.models.bi_encoder import BiEncoder
 from training.models.cross_encoder import CrossEncoder
 from training.models.decomposed import DecomposedCrossEncoder
@@ -33,18 +33,18 @@ def has_own_graph(config: Any) -> bool:
     return config.model_type == "bert" and config.hidden_act == "gelu"
 
 
-def _layers(graph: GraphBuilder, model: Any, *, int8_embeddings: bool) -> BertLayers:
+def _layers(graph: GraphBuilder, model: Any, int8: Int8 | None) -> BertLayers:
     config = model.config
     if not has_own_graph(config):
         raise ValueError(f"a decomposed model of type {config.model_type} cannot be exported: only BERT with gelu is taken apart")
     shape = Shape(config.hidden_size, config.num_attention_heads, config.layer_norm_eps)
-    return BertLayers(graph, numpy_weights(model), shape, int8_embeddings=int8_embeddings)
+    return BertLayers(graph, numpy_weights(model), shape, int8)
 
 
-def cross_encoder_graph(network: CrossEncoder, *, limit: int, int8_embeddings: bool) -> onnx.ModelProto:
+def cross_encoder_graph(network: CrossEncoder, *, limit: int, int8: Int8 | None = None) -> onnx.ModelProto:
     """The pair graph; its last layer computes the first token alone. `limit` is the longest pair in tokens."""
     graph = GraphBuilder()
-    layers = _layers(graph, network.model, int8_embeddings=int8_embeddings)
+    layers = _layers(graph, network.model, int8)
     x = layers.embed("input_ids", layers.positions("input_ids", 0, limit), "token_type_ids")
     mask = layers.key_mask("attention_mask")
     last = network.config.num_hidden_layers - 1
@@ -54,10 +54,10 @@ def cross_encoder_graph(network: CrossEncoder, *, limit: int, int8_embeddings: b
     return _named(graph, logits, "cross_encoder", _inputs("attention_mask", "token_type_ids"), float32("logits", "batch"))
 
 
-def bi_encoder_graph(network: BiEncoder, *, limit: int, int8_embeddings: bool) -> onnx.ModelProto:
+def bi_encoder_graph(network: BiEncoder, *, limit: int, int8: Int8 | None = None) -> onnx.ModelProto:
     """The vector graph: pooled and of unit length."""
     graph = GraphBuilder()
-    layers = _layers(graph, network.model, int8_embeddings=int8_embeddings)
+    layers = _layers(graph, network.model, int8)
     x = layers.embed("input_ids", layers.positions("input_ids", 0, limit), "token_type_ids")
     mask = layers.key_mask("attention_mask")
     last = network.config.num_hidden_layers - 1
@@ -76,10 +76,10 @@ def bi_encoder_graph(network: BiEncoder, *, limit: int, int8_embeddings: bool) -
     return _named(graph, vectors, "embedder", _inputs("attention_mask", "token_type_ids"), output)
 
 
-def document_graph(network: DecomposedCrossEncoder, *, limit: int, int8_embeddings: bool) -> onnx.ModelProto:
+def document_graph(network: DecomposedCrossEncoder, *, limit: int, int8: Int8 | None = None) -> onnx.ModelProto:
     """Documents -> states in int8 with one scale a token (symmetric): states = round(value / scale)."""
     graph = GraphBuilder()
-    layers = _layers(graph, network.model, int8_embeddings=int8_embeddings)
+    layers = _layers(graph, network.model, int8)
     x = layers.embed("input_ids", layers.positions("input_ids", network.document_offset, limit), 1)
     mask = layers.key_mask("attention_mask")
     for index in range(network.lower_layers):
@@ -96,10 +96,10 @@ def document_graph(network: DecomposedCrossEncoder, *, limit: int, int8_embeddin
     return graph.build("document", _inputs("attention_mask"), outputs)
 
 
-def query_graph(network: DecomposedCrossEncoder, *, limit: int, int8_embeddings: bool) -> onnx.ModelProto:
+def query_graph(network: DecomposedCrossEncoder, *, limit: int, int8: Int8 | None = None) -> onnx.ModelProto:
     """One query and many documents' states -> logits; the query's own lower layers run once."""
     graph = GraphBuilder()
-    layers = _layers(graph, network.model, int8_embeddings=int8_embeddings)
+    layers = _layers(graph, network.model, int8)
     query = layers.embed("input_ids", layers.positions("input_ids", 0, limit), 0)
     # One query is never padded: no mask, which a zero stands for.
     open_mask = graph.constant("open", np.zeros((1, 1, 1, 1), dtype=np.float32))

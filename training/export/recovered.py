@@ -21,6 +21,7 @@ from tokenizers import Tokenizer
 
 from sidecar.errors import InvalidModel
 from sidecar.manifest import FILE_NAME, file_sha256, read_manifest, verify_files
+from training.export.graph import EVENED
 
 Weights = dict[str, npt.NDArray[np.float32]]
 
@@ -149,6 +150,8 @@ def _head(found: Mapping[str, Any]) -> Weights:
 def _matrix(found: Mapping[str, Any], name: str) -> npt.NDArray[np.float32]:
     """A product's weights in torch's layout [out, in], from float or from int8 with its scales."""
     if f"{name}.weight" in found:
-        return np.asarray(found[f"{name}.weight"].T)
-    rows = found[f"{name}.weight_quantized"].astype(np.float32) - found[f"{name}.weight_zero_point"].astype(np.float32)
-    return np.ascontiguousarray((rows * found[f"{name}.weight_scale"]).T.astype(np.float32))
+        matrix = found[f"{name}.weight"].T
+    else:
+        rows = found[f"{name}.weight_quantized"].astype(np.float32) - found[f"{name}.weight_zero_point"].astype(np.float32)
+        matrix = (rows * found[f"{name}.weight_scale"]).T.astype(np.float32)
+    return np.ascontiguousarray(matrix * found.get(f"{name}.{EVENED}", np.float32(1)))

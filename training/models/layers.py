@@ -16,7 +16,9 @@ from training.models.dropout import dropout
 
 def embed(embeddings: Any, input_ids: Tensor, token_type_ids: Tensor, position_offset: int = 0) -> Tensor:
     """Word, position and type embeddings, normalised; positions count from `position_offset`."""
-    positions = torch.arange(input_ids.shape[1], device=input_ids.device) + position_offset
+    # Padding may reach beyond the last position that the encoder has; what stands there is masked.
+    last = embeddings.position_embeddings.num_embeddings - 1
+    positions = (torch.arange(input_ids.shape[1], device=input_ids.device) + position_offset).clamp_max(last)
     words = embeddings.word_embeddings(input_ids)
     summed = words + embeddings.position_embeddings(positions) + embeddings.token_type_embeddings(token_type_ids)
     return embeddings.dropout(embeddings.LayerNorm(summed))
