@@ -142,18 +142,29 @@ class ListDataset(Dataset[EncodedList]):
 
 
 class BudgetSampler(Sampler[list[int]]):
-    """Batches of list indices, at most `max_hits` hits each, shuffled by (seed, the data set's epoch) alone.
+    """Batches of list indices, shuffled by (seed, the data set's epoch) alone.
+
+    A batch of several lists has at most `max_hits` hits and, where it is given, `max_tokens` tokens of documents, padding counted.
 
     Lists are sorted by length within pools of `pool` batches: neighbours in a batch are of like length and little is padded, while
     the batches stay random. Their number is a multiple of `processes`, which take turns: one that came out of turn would be waited for.
     """
 
     def __init__(
-        self, dataset: ListDataset, *, max_hits: int, seed: int = 0, pool: int = 50, shuffle: bool = True, processes: int = 1
+        self,
+        dataset: ListDataset,
+        *,
+        max_hits: int,
+        max_tokens: int | None = None,
+        seed: int = 0,
+        pool: int = 50,
+        shuffle: bool = True,
+        processes: int = 1,
     ) -> None:
         self.dataset = dataset
         self.hits, self.lengths = dataset.sizes()
         self.max_hits = max_hits
+        self.max_tokens = max_tokens
         self.seed = seed
         self.pool = pool
         self.shuffle = shuffle
@@ -186,15 +197,19 @@ class BudgetSampler(Sampler[list[int]]):
         return batches
 
     def _cut(self, pool: Sequence[int]) -> list[list[int]]:
+        """Batches of lists that come in the order of their lengths, so that the last one of a batch is its longest."""
         batches: list[list[int]] = [[]]
         held = 0
         for index in pool:
-            if batches[-1] and held + self.hits[index] > self.max_hits:
+            if batches[-1] and not self._fit(held + self.hits[index], self.lengths[index]):
                 batches.append([])
                 held = 0
             batches[-1].append(index)
             held += self.hits[index]
         return batches
+
+    def _fit(self, hits: int, longest: int) -> bool:
+        return hits <= self.max_hits and (self.max_tokens is None or hits * longest <= self.max_tokens)
 
 
 def pad(arrays: Sequence[Tokens], value: int, multiple: int = 8) -> tuple[Tensor, Tensor]:

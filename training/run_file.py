@@ -90,7 +90,11 @@ class NoiseSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class TrainSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The optimisation. `max_hits` is the batch size in (query, hit) pairs; -1 `max_steps` leaves the end to `epochs`."""
+    """The optimisation.
+
+    `max_hits` is the batch size in (query, hit) pairs, `max_tokens` in documents' tokens, padding counted (none: no limit); -1 `max_steps`
+    leaves the end to `epochs`.
+    """
 
     epochs: Annotated[float, msgspec.Meta(gt=0)] = 1.0
     max_steps: int = -1
@@ -99,6 +103,7 @@ class TrainSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     schedule: Literal["linear", "cosine", "constant_with_warmup"] = "linear"
     weight_decay: NotNegative = 0.01
     max_hits: Annotated[int, msgspec.Meta(ge=2)] = 256
+    max_tokens: Count | None = None
     accumulation: Count = 1
     max_grad_norm: NotNegative = 1.0
     seed: Annotated[int, msgspec.Meta(ge=0, lt=2**32)] = 13

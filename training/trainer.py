@@ -69,8 +69,10 @@ class RankingTrainer(Trainer):
 
     def get_train_dataloader(self) -> DataLoader[Any]:
         """The training batches of an epoch, in an order that (seed, epoch) decide."""
-        processes = self.args.world_size
-        sampler = BudgetSampler(self.train_dataset, max_hits=self.spec.max_hits, seed=self.spec.seed, processes=processes)
+        spec = self.spec
+        sampler = BudgetSampler(
+            self.train_dataset, max_hits=spec.max_hits, max_tokens=spec.max_tokens, seed=spec.seed, processes=self.args.world_size
+        )
         loader = DataLoader(
             self.train_dataset,
             batch_sampler=sampler,
@@ -101,7 +103,9 @@ class RankingTrainer(Trainer):
     def ndcg(self, dataset: ListDataset) -> float:
         """Mean NDCG@10 (2^grade - 1 gains) over a data set's lists."""
         self.model.eval()
-        sampler = BudgetSampler(dataset, max_hits=2 * self.spec.max_hits, shuffle=False)
+        tokens = self.spec.max_tokens
+        # Without gradients a batch takes less memory.
+        sampler = BudgetSampler(dataset, max_hits=2 * self.spec.max_hits, max_tokens=tokens and 2 * tokens, shuffle=False)
         loader = DataLoader(dataset, batch_sampler=sampler, collate_fn=self.collate, num_workers=self.spec.workers)
         values: list[float] = []
         for batch in loader:

@@ -39,6 +39,19 @@ def test_no_batch_exceeds_the_budget_of_hits(dataset):
     assert all(3 * len(batch) <= 7 for batch in BudgetSampler(dataset, max_hits=7).batches())
 
 
+def test_no_batch_of_several_lists_exceeds_the_budget_of_padded_tokens(encoder):
+    store = TokenStore(encoder)
+    store.add({str(words): {"title": " ".join(["red"] * words)} for words in range(1, 7)})
+    lists = [TrainingList("sofa", (str(words), "1"), (1.0, 0.0)) for words in (1, 6, 2, 5, 3, 4) for _ in range(4)]
+    sampler = BudgetSampler(ListDataset(lists, store), max_hits=16, max_tokens=30)
+    batches = sampler.batches()
+    assert sorted(index for batch in batches for index in batch) == list(range(24))
+    padded = [sum(sampler.hits[index] for index in batch) * max(sampler.lengths[index] for index in batch) for batch in batches]
+    assert max(padded) <= 30
+    # Of the shortest lists as many are together as hits allow.
+    assert max(len(batch) for batch in batches) > 30 // (2 * 6)
+
+
 def test_a_list_larger_than_the_budget_makes_a_batch_of_its_own(dataset):
     assert [len(batch) for batch in BudgetSampler(dataset, max_hits=2).batches()] == [1] * 12
 
