@@ -121,16 +121,23 @@ def size(*, teacher: Path, **options: Any) -> None:
 
 @command.command()
 @measuring_options
-@click.option("--run", type=_RUN, default=CHECKOUT / "runs" / "fast", help="A finished run's folder; default: runs/fast (`make models`).")
-def quantization(*, run: Path, **options: Any) -> None:
-    """Float, bf16, int8 dynamic and int8 static of one network. Nothing is trained. About 2 minutes.
+@click.option(
+    "--run",
+    "runs",
+    type=_RUN,
+    multiple=True,
+    default=(CHECKOUT / "runs" / "fast", CHECKOUT / "runs" / "instant"),
+    help="A finished run's folder; repeatable; default: runs/fast and runs/instant (`make models`).",
+)
+def quantization(*, runs: tuple[Path, ...], **options: Any) -> None:
+    """Float, bf16, int8 dynamic and int8 static of finished networks. Nothing is trained. About 5 minutes.
 
     \b
     Example: rerank experiments quantization --run runs/fast
     """
     from training.experiments.quantization import quantization as experiment  # noqa: PLC0415 - torch is slow to import
 
-    _run("quantization", options, lambda lab: experiment(lab, run, windows=_windows(options)))
+    _run("quantization", options, lambda lab: experiment(lab, runs, windows=_windows(options)))
 
 
 @command.command()

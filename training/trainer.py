@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import shutil
 import zipfile
 from collections.abc import Mapping
@@ -160,6 +161,8 @@ def checkpoint_fault(checkpoint: Path) -> str | None:
 
 def training_arguments(spec: TrainSpec, output: str, *, validating: bool, report_to: str = "tensorboard") -> TrainingArguments:
     """The Trainer's own settings for a run."""
+    # transformers notes bf16 here and reads it again: a later run of this process would inherit it, whatever its own setting.
+    os.environ["ACCELERATE_MIXED_PRECISION"] = "bf16" if spec.bf16 else "no"
     return TrainingArguments(
         output_dir=output,
         num_train_epochs=spec.epochs,

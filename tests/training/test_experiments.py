@@ -147,12 +147,21 @@ def finished(lab, tmp_path):
     return tmp_path / "run"
 
 
-def test_all_forms_of_a_network_are_measured(lab, finished):
-    quality, costs = quantization(lab, finished, windows=1).tables
-    assert [row[0] for row in quality.rows] == ["float", "int8 dynamic", "int8 static", "float, torch", "bf16, torch"]
-    correlations = {row[0]: float(row[1]) for row in costs.rows}
+def test_all_forms_of_networks_are_measured(lab, finished, tmp_path):
+    whole = lab.run(13)
+    split = msgspec.structs.replace(whole.model, kind="decomposed", lower_layers=1)
+    apart = msgspec.structs.replace(whole, model=split)
+    train(apart, tmp_path / "apart", report_to="none")
+    tables = quantization(lab, [finished, tmp_path / "apart"], windows=1).tables
+    assert [table.title for table in tables[::2]] == ["Quantization of run", "Quantization of apart"]
+    served = ["float", "int8 dynamic", "int8 dynamic, outliers left"]
+    assert [row[0] for row in tables[0].rows] == [*served, "int8 static", "float, torch", "bf16, torch"]
+    assert [row[0] for row in tables[2].rows] == ["float, states in float too, torch", *served]
+    correlations = {row[0]: float(row[1]) for row in tables[1].rows}
     assert correlations["float"] == 1
     assert correlations["float, torch"] == pytest.approx(1, abs=0.01)
+    # The states alone are rounded.
+    assert float(tables[3].rows[1][1]) == pytest.approx(1, abs=0.05)
 
 
 def test_students_are_measured_beside_their_teacher(lab, finished):

@@ -99,6 +99,12 @@ def losses(run, folder):
     return [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
 
 
+def test_a_run_in_float_after_one_in_bfloat16_is_in_float(run, tmp_path):
+    settings = {"max_steps": 4, "eval_steps": 4, "learning_rate": 1e-4}
+    first, _, again = (losses(run(bf16=bf16, **settings), tmp_path / str(number)) for number, bf16 in enumerate((False, True, False)))
+    assert again == first
+
+
 def test_bfloat16_gives_almost_the_losses_of_float_and_not_the_same(run, tmp_path):
     settings = {"max_steps": 12, "eval_steps": 4, "learning_rate": 1e-4}
     exact, rounded = (losses(run(bf16=bf16, **settings), tmp_path / str(bf16)) for bf16 in (False, True))

@@ -1,4 +1,4 @@
-"""One trained network in float, bf16, int8 dynamic and int8 static: quality, order, time and bytes of each.
+"""Trained networks in float, bf16, int8 dynamic and int8 static: quality, order, time and bytes of each form.
 
 The ONNX forms run as the sidecar serves them; ONNX Runtime has no bf16 products on x86: bf16 runs in torch, and float in torch beside it.
 """
@@ -8,8 +8,10 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from statistics import fmean, median
+from statistics import median
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,37 +22,50 @@ from torch import nn
 from benchmarks.report import Cell as TableCell
 from benchmarks.report import Draw, Table
 from sidecar.encoding import TextEncoder
-from training.batches import ListDataset, TokenStore, collate_pairs, pad
+from training.batches import ListDataset, TokenStore, pad
 from training.experiments.cells import Advance, Cell, finish
 from training.experiments.lab import Lab, Outcome, quiet
 from training.experiments.serving import ServedFigures, measure
 from training.experiments.sets import HeldOut
 from training.experiments.tables import comparison_table
 from training.export.directory import ModelInfo, export
-from training.networks import load_network, load_text_encoder
+from training.networks import Collate, build_collate, load_network, load_text_encoder
 from training.run_file import read_run_file
+from training.trainer import list_logits
 
-FLOAT, DYNAMIC, STATIC, TORCH_FLOAT, TORCH_BF16 = "float", "int8 dynamic", "int8 static", "float, torch", "bf16, torch"
+FLOAT, DYNAMIC, UNEVEN, STATIC = "float", "int8 dynamic", "int8 dynamic, outliers left", "int8 static"
+TORCH_FLOAT, TORCH_BF16 = "float, torch", "bf16, torch"
+# A decomposed network keeps its documents' states in int8 in every form that is served.
+FLOAT_STATES = "float, states in float too, torch"
 _INFO = ModelInfo("experiment", "0", "One form of a network.", "", ())
 _HITS = 100
 _BATCH = 20
 
 
-def quantization(lab: Lab, run: Path, *, windows: int) -> Outcome:
-    """Measure every form of a finished run's network; static int8 is calibrated on the first training set."""
+def quantization(lab: Lab, runs: Sequence[Path], *, windows: int) -> Outcome:
+    """Measure every form of finished runs' networks; static int8 is calibrated on the first training set."""
     tests = lab.held_out()
+    tables: list[Table] = []
+    measured: dict[str, dict[str, ServedFigures]] = {}
+    for run in runs:
+        cells = _cells(lab, run, tests, windows)
+        figures = dict(zip((cell.name for cell in cells), finish(cells, ServedFigures, lab.folder / "cells", lab.progress), strict=True))
+        found = {name: {test.name: test.ndcg(each.scores[test.name]) for test in tests} for name, each in figures.items()}
+        note = f"All forms are of the network that the run `{run.name}` left."
+        tables += [comparison_table(f"Quantization of {run.name}", found, cells[0].name, notes=(note,)), _costs(run.name, figures)]
+        measured[run.name] = figures
+    return Outcome(tuple(tables), _draw(measured), measured, {"runs": " ".join(run.name for run in runs)})
+
+
+def _cells(lab: Lab, run: Path, tests: Sequence[HeldOut], windows: int) -> list[Cell[ServedFigures]]:
+    """The forms of a run's network; the first one is what the others are compared with."""
+    served = partial(_onnx_cell, run=run, tests=tests, windows=windows)
+    forms = [served(FLOAT, int8=False), served(DYNAMIC), served(UNEVEN, divide_outliers=False)]
+    if read_run_file(run / "run.yaml").model.kind == "decomposed":
+        return [_torch_cell(FLOAT_STATES, run, tests, 0, torch.float32), *forms]
+    in_torch = ((TORCH_FLOAT, torch.float32), (TORCH_BF16, torch.bfloat16))
     calibration = Path(lab.training_sets()[0].path)
-    cells = [
-        *(
-            _onnx_cell(name, run, tests, windows, int8=name != FLOAT, calibration=calibration if name == STATIC else None)
-            for name in (FLOAT, DYNAMIC, STATIC)
-        ),
-        *(_torch_cell(name, run, tests, windows, dtype) for name, dtype in ((TORCH_FLOAT, torch.float32), (TORCH_BF16, torch.bfloat16))),
-    ]
-    measured = dict(zip((cell.name for cell in cells), finish(cells, ServedFigures, lab.folder / "cells", lab.progress), strict=True))
-    found = {name: {test.name: test.ndcg(each.scores[test.name]) for test in tests} for name, each in measured.items()}
-    quality = comparison_table("Quantization", found, FLOAT, notes=(f"All forms are of the network that the run `{run.name}` left.",))
-    return Outcome((quality, _costs(measured)), _draw(measured), measured, {"run": run.name})
+    return [*forms, served(STATIC, calibration=calibration), *(_torch_cell(name, run, tests, windows, dtype) for name, dtype in in_torch)]
 
 
 def rank_correlation(scores: ServedFigures, reference: ServedFigures) -> float:
@@ -64,13 +79,11 @@ def rank_correlation(scores: ServedFigures, reference: ServedFigures) -> float:
     return float(np.nanmean(found))
 
 
-def _onnx_cell(
-    name: str, run: Path, tests: Sequence[HeldOut], windows: int, *, int8: bool, calibration: Path | None
-) -> Cell[ServedFigures]:
+def _onnx_cell(name: str, *, run: Path, tests: Sequence[HeldOut], windows: int, **form: Any) -> Cell[ServedFigures]:
     def work(advance: Advance) -> ServedFigures:
         with tempfile.TemporaryDirectory(prefix="rerank-experiment-") as folder:
             with quiet():
-                export(run, Path(folder), _INFO, int8=int8, calibration=calibration)
+                export(run, Path(folder), _INFO, **form)
             figures = measure(Path(folder), tests, windows=windows)
         advance(1)
         return figures
@@ -85,9 +98,11 @@ def _torch_cell(name: str, run: Path, tests: Sequence[HeldOut], windows: int, dt
             network = load_network(described.model, run / "model").to(dtype).eval()
         # The run's own tokenizer: what it started from may be gone.
         encoder = load_text_encoder(str(run / "model"), described.template)
-        scores = {test.name: _torch_scores(network, encoder, test) for test in tests}
+        collate = build_collate(described.model, encoder)
+        scores = {test.name: _torch_scores(network, encoder, collate, test) for test in tests}
         size = sum(parameter.numel() * parameter.element_size() for parameter in network.parameters())
-        figures = ServedFigures(scores, _torch_ms(network, encoder, tests[0], windows), size)
+        # It reads documents with their query, which says nothing of a form that keeps their states: no time without windows.
+        figures = ServedFigures(scores, _torch_ms(network, encoder, tests[0], windows) if windows else 0.0, size)
         advance(1)
         return figures
 
@@ -101,12 +116,12 @@ def _settings(name: str, run: Path, tests: Sequence[HeldOut], windows: int) -> t
 
 
 @torch.inference_mode()
-def _torch_scores(network: nn.Module, encoder: TextEncoder, test: HeldOut) -> list[list[float]]:
+def _torch_scores(network: nn.Module, encoder: TextEncoder, collate: Collate, test: HeldOut) -> list[list[float]]:
     store = TokenStore(encoder)
     store.add(test.documents())
     dataset = ListDataset(test.lists, store)
-    batches = (collate_pairs(store.encoder, [dataset[number]]) for number in range(len(dataset)))
-    return [network(batch["input_ids"], batch["attention_mask"], batch["token_type_ids"]).float().tolist() for batch in batches]
+    batches = (collate([dataset[number]]) for number in range(len(dataset)))
+    return [list_logits(network, batch)[0].float().tolist() for batch in batches]
 
 
 @torch.inference_mode()
@@ -125,26 +140,27 @@ def _torch_ms(network: nn.Module, encoder: TextEncoder, test: HeldOut, windows: 
     return median(times) * _HITS / len(documents)
 
 
-def _costs(measured: Mapping[str, ServedFigures]) -> Table:
+def _costs(run: str, measured: Mapping[str, ServedFigures]) -> Table:
+    reference, *_ = measured.values()
     rows: list[tuple[TableCell, ...]] = [
-        (name, f"{rank_correlation(each, measured[FLOAT]):.4f}", each.ms, each.bytes / 2**20) for name, each in measured.items()
+        (name, f"{rank_correlation(each, reference):.4f}", each.ms or None, each.bytes / 2**20) for name, each in measured.items()
     ]
     notes = (
         "Rank correlation: Spearman's, mean over all test lists. Milliseconds: median window of 100 hits, documents seen before. MiB: the "
-        "graphs, or torch's weights. Both int8 forms "
-        "keep embeddings in int8 rows.",
+        "graphs, or torch's weights. All int8 forms keep embeddings in int8 rows; with outliers left, the widest inputs of feed-forwards "
+        "are not divided.",
     )
-    return Table("Order and cost", ("", "rank correlation with float", "ms per 100 hits", "MiB"), tuple(rows), notes)
+    return Table(f"Order and cost of {run}", ("", "rank correlation with the first row", "ms per 100 hits", "MiB"), tuple(rows), notes)
 
 
-def _draw(measured: Mapping[str, ServedFigures]) -> Draw:
+def _draw(measured: Mapping[str, Mapping[str, ServedFigures]]) -> Draw:
     def onto(figure: Figure) -> None:
-        axes = figure.add_subplot()
-        names = list(measured)
-        axes.bar(names, [measured[name].ms for name in names])
-        axes.set(
-            ylabel="ms per 100 hits",
-            title=f"mean rank correlation {fmean(rank_correlation(measured[n], measured[FLOAT]) for n in names):.3f}",
-        )
+        for axes, (run, forms) in zip(figure.subplots(len(measured), squeeze=False)[:, 0], measured.items(), strict=True):
+            reference, *_ = forms.values()
+            timed = {name: each for name, each in forms.items() if each.ms}
+            bars = axes.barh(list(timed), [each.ms for each in timed.values()])
+            axes.bar_label(bars, [f"{rank_correlation(each, reference):.3f}" for each in timed.values()])
+            axes.set(xlabel="ms per 100 hits; beside the bars: rank correlation", title=run)
+        figure.tight_layout()
 
     return onto

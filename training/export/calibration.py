@@ -5,10 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from tokenizers import Tokenizer
-
 from sidecar.encoding import TextEncoder
-from sidecar.manifest import Template
 from sidecar.scorer import pair_inputs
 from training.export.quantize import Batch
 from training.training_set import read_documents, read_lists
@@ -18,9 +15,8 @@ _LISTS = 32
 _HITS = 8
 
 
-def calibration_batches(folder: Path, tokenizer: Path, template: Template, inputs: frozenset[str]) -> Iterator[Batch]:
+def calibration_batches(folder: Path, encoder: TextEncoder, inputs: frozenset[str]) -> Iterator[Batch]:
     """One small batch a list, of lists spread evenly over the set; `inputs` are the names that the graph takes."""
-    encoder = TextEncoder(Tokenizer.from_file(str(tokenizer)), template.text_template())
     lists, documents = read_lists(folder), read_documents(folder)
     for item in lists[:: max(1, len(lists) // _LISTS)][:_LISTS]:
         hits = [encoder.encode_document(documents[doc_id]) for doc_id in item.doc_ids[:_HITS]]

@@ -9,13 +9,14 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import onnx
-from torch import nn
 
+from sidecar.encoding import TextEncoder
 from sidecar.manifest import (
     FILE_NAME,
     FORMAT,
@@ -28,6 +29,7 @@ from sidecar.manifest import (
     read_manifest,
     write_manifest,
 )
+from sidecar.ranker import SPECIAL_TOKENS
 from training.bases import base_directory
 from training.export.calibration import calibration_batches
 from training.export.card import model_card
@@ -37,10 +39,10 @@ from training.export.outliers import divisors
 from training.export.placement import CARD, replacing
 from training.export.quantize import quantize, quantize_calibrated
 from training.export.traced import traced_pairs, traced_vectors
-from training.models.bi_encoder import load_bi_encoder
-from training.models.cross_encoder import load_cross_encoder
-from training.models.decomposed import load_decomposed
-from training.networks import build_collate, load_text_encoder
+from training.models.bi_encoder import BiEncoder
+from training.models.cross_encoder import CrossEncoder
+from training.models.decomposed import DecomposedCrossEncoder
+from training.networks import build_collate, load_network, load_text_encoder
 from training.run_file import RunFile, read_run_file
 
 # What a card says of int8 weights that no gate has seen.
@@ -77,110 +79,103 @@ def export(
     int8: bool = True,
     calibration: Path | None = None,
     max_document_tokens: int | None = None,
+    divide_outliers: bool = True,
 ) -> Manifest:
     """Write the model directory of a finished run's folder, or of a run file, whose base is then taken as it is.
 
-    `int8=False` keeps the float graph, for the gate to compare with; with the training set `calibration`, int8 is static. The card of int8
-    says that no gate has seen it. An export that fails leaves `output` as it was.
+    `int8=False` keeps the float graph, for the gate to compare with; with the training set `calibration`, int8 is static. Its outliers
+    (training.export.outliers) are divided unless `divide_outliers` is off, which is for comparing. The card of int8 says that no gate has
+    seen it. An export that fails leaves `output` as it was.
     """
-    with replacing(output) as made:
-        return _write(source, made, info, int8=int8, calibration=calibration, max_document_tokens=max_document_tokens)
-
-
-def _write(
-    source: Path, output: Path, info: ModelInfo, *, int8: bool, calibration: Path | None, max_document_tokens: int | None
-) -> Manifest:
     run = read_run_file(source / "run.yaml" if source.is_dir() else source)
     checkpoint = source / "model" if source.is_dir() else Path(base_directory(run.model.base))
     template = run.template
     if max_document_tokens is not None:
         template = msgspec.structs.replace(template, max_document_tokens=max_document_tokens)
-    graphs, settings = build_graphs(run, checkpoint, template, int8=int8)
+    trained = Trained(run, checkpoint, template)
+    with replacing(output) as made:
+        return _write(trained, made, info, int8=int8, calibration=calibration, divide_outliers=divide_outliers)
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """What is exported: a run, its checkpoint's folder, and the template that the model is to read texts by."""
+
+    run: RunFile
+    checkpoint: Path
+    template: Template
+
+    def encoder(self) -> TextEncoder:
+        """The checkpoint's tokenizer under the template."""
+        return load_text_encoder(str(self.checkpoint), self.template)
+
+
+def _write(trained: Trained, output: Path, info: ModelInfo, *, int8: bool, calibration: Path | None, divide_outliers: bool) -> Manifest:
+    graphs, settings = build_graphs(trained, int8=int8, divide_outliers=divide_outliers)
     if calibration is not None and settings["kind"] != "cross-encoder":
         raise ValueError(f"static quantization is there for cross-encoders: a {settings['kind']} is exported with --quantization dynamic")
     for name, graph in graphs.items():
-        onnx.save(_quantized(graph, calibration, checkpoint, template) if int8 else graph, output / name)
-    shutil.copyfile(checkpoint / "tokenizer.json", output / "tokenizer.json")
+        onnx.save(_quantized(graph, calibration, trained) if int8 else graph, output / name)
+    shutil.copyfile(trained.checkpoint / "tokenizer.json", output / "tokenizer.json")
     quality = {**info.quality, **(NOT_GATED if int8 else {})}
-    manifest = _manifest(run, info, template, output, sorted(graphs), {**settings, "quality": quality})
+    manifest = _manifest(trained, info, output, sorted(graphs), {**settings, "quality": quality})
     write_manifest(output, manifest)
     (output / CARD).write_text(model_card(manifest, info.summary))
     return manifest
 
 
-def _quantized(graph: onnx.ModelProto, calibration: Path | None, checkpoint: Path, template: Template) -> onnx.ModelProto:
+def _quantized(graph: onnx.ModelProto, calibration: Path | None, trained: Trained) -> onnx.ModelProto:
     if calibration is None:
         return quantize(graph)
     inputs = frozenset(node.name for node in graph.graph.input)
-    return quantize_calibrated(graph, calibration_batches(calibration, checkpoint / "tokenizer.json", template, inputs))
+    return quantize_calibrated(graph, calibration_batches(calibration, trained.encoder(), inputs))
 
 
-def build_graphs(run: RunFile, checkpoint: Path, template: Template, *, int8: bool) -> tuple[dict[str, onnx.ModelProto], dict[str, Any]]:
-    """The float graphs of a checkpoint by file name (embeddings already in int8 rows where asked), and their manifest entries."""
-    pair = template.max_query_tokens + template.max_document_tokens + 3
-    if run.model.kind == "cross-encoder":
-        network = load_cross_encoder(str(checkpoint)).eval()
-        shape = {"layers": network.config.num_hidden_layers, "hidden_size": network.config.hidden_size}
-        if not has_own_graph(network.config):
-            return {"model.onnx": traced_pairs(network)}, {"kind": "cross-encoder", **shape}
-        graph = cross_encoder_graph(network, limit=pair, int8=_int8(run, network, checkpoint, template, int8))
-        return {"model.onnx": graph}, {"kind": "cross-encoder", **shape}
-    if run.model.kind == "bi-encoder":
-        encoder = load_bi_encoder(str(checkpoint), pooling=run.model.pooling).eval()
-        settings = {
-            "kind": "embedder",
-            "layers": encoder.config.num_hidden_layers,
-            "hidden_size": encoder.config.hidden_size,
-            "pooling": run.model.pooling,
-            "query_prefix": run.model.query_prefix,
-            "passage_prefix": run.model.passage_prefix,
-        }
+def build_graphs(trained: Trained, *, int8: bool, divide_outliers: bool = True) -> tuple[dict[str, onnx.ModelProto], dict[str, Any]]:
+    """The float graphs of a checkpoint by file name (for int8 with embeddings in int8 rows and outliers divided), and manifest entries."""
+    template, spec = trained.template, trained.run.model
+    network = load_network(spec, trained.checkpoint).eval()
+    form = _int8(trained, network, divide_outliers) if int8 else None
+    config: Any = network.config
+    settings = {"kind": spec.kind, "layers": config.num_hidden_layers, "hidden_size": config.hidden_size}
+    if isinstance(network, CrossEncoder):
+        pair = template.max_query_tokens + template.max_document_tokens + SPECIAL_TOKENS
+        graph = cross_encoder_graph(network, limit=pair, int8=form) if has_own_graph(config) else traced_pairs(network)
+        return {"model.onnx": graph}, settings
+    if isinstance(network, BiEncoder):
+        words = {"pooling": spec.pooling, "query_prefix": spec.query_prefix, "passage_prefix": spec.passage_prefix}
         # Texts that come without fields (`/v1/embed`) may be longer than a composed document.
-        if not has_own_graph(encoder.config):
-            return {"model.onnx": traced_vectors(encoder)}, settings
-        return {"model.onnx": bi_encoder_graph(encoder, limit=512, int8=_int8(run, encoder, checkpoint, template, int8))}, settings
-    return _decomposed_graphs(run, checkpoint, template, int8=int8)
-
-
-def _int8(run: RunFile, network: nn.Module, checkpoint: Path, template: Template, wanted: bool) -> Int8 | None:
-    if not wanted:
-        return None
-    reader = load_text_encoder(str(checkpoint), template)
-    return Int8(divisors(network, reader, build_collate(run.model, reader)))
-
-
-def _decomposed_graphs(
-    run: RunFile, checkpoint: Path, template: Template, *, int8: bool
-) -> tuple[dict[str, onnx.ModelProto], dict[str, Any]]:
-    network = load_decomposed(checkpoint).eval()
-    layers = network.config.num_hidden_layers
-    settings = {
-        "kind": "decomposed",
-        "layers": layers,
-        "hidden_size": network.config.hidden_size,
-        "decomposition": Decomposition(
-            lower_layers=network.lower_layers,
-            upper_layers=layers - network.lower_layers,
-            document_offset=network.document_offset,
-            state_width=network.state_width,
-        ),
-    }
-    quantized = _int8(run, network, checkpoint, template, int8)
+        graph = bi_encoder_graph(network, limit=512, int8=form) if has_own_graph(config) else traced_vectors(network)
+        return {"model.onnx": graph}, {**settings, "kind": "embedder", **words}
+    assert isinstance(network, DecomposedCrossEncoder)
+    split = Decomposition(
+        lower_layers=network.lower_layers,
+        upper_layers=config.num_hidden_layers - network.lower_layers,
+        document_offset=network.document_offset,
+        state_width=network.state_width,
+    )
     graphs = {
-        "document.onnx": document_graph(network, limit=template.max_document_tokens + 1, int8=quantized),
-        "model.onnx": query_graph(network, limit=network.document_offset, int8=quantized),
+        "document.onnx": document_graph(network, limit=template.max_document_tokens + 1, int8=form),
+        "model.onnx": query_graph(network, limit=network.document_offset, int8=form),
     }
-    return graphs, settings
+    return graphs, {**settings, "decomposition": split}
 
 
-def _manifest(run: RunFile, info: ModelInfo, template: Template, output: Path, graphs: list[str], settings: Mapping[str, Any]) -> Manifest:
+def _int8(trained: Trained, network: Any, divide_outliers: bool) -> Int8:
+    if not divide_outliers or not has_own_graph(network.config):
+        return Int8()
+    encoder = trained.encoder()
+    return Int8(divisors(network, encoder, build_collate(trained.run.model, encoder)))
+
+
+def _manifest(trained: Trained, info: ModelInfo, output: Path, graphs: list[str], settings: Mapping[str, Any]) -> Manifest:
     return Manifest(
         format=FORMAT,
         name=info.name,
         version=info.version,
         files={name: file_sha256(output / name) for name in [*graphs, "tokenizer.json"]},
-        base=info.base or run.model.base,
-        template=template,
+        base=info.base or trained.run.model.base,
+        template=trained.template,
         fusion=info.fusion,
         data=info.data,
         latency=dict(info.latency),
