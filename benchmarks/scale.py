@@ -170,7 +170,7 @@ def _measure(point: Point, scorer: CrossEncoder, batcher: Batcher) -> float:
 
 
 def _graphs(model: Path, manifest: Manifest, layers: Sequence[int], folder: Path) -> dict[int, Path]:
-    """Graphs of the network's first layers alone, made as `rerank export` makes them; the shipped one for all of them."""
+    """Graphs of the network's first layers alone, as `rerank export` makes them but with outliers left; the shipped one for all."""
     # torch is slow to import, and a scale without other layers does without it.
     from training.export.graph import Int8  # noqa: PLC0415
     from training.export.networks import cross_encoder_graph  # noqa: PLC0415

@@ -31,7 +31,7 @@ def mining_options(function: Command) -> Command:
     """Which first pass of which index gives hard negatives."""
     options = [
         click.option(
-            "--mine", type=click.Choice(("bm25", "knn", "rrf")), help="Search an index for hard negatives; rrf fuses both passes."
+            "--mine", type=click.Choice(("bm25", "knn", "rrf")), help="Search --index at --url for hard negatives; rrf fuses both."
         ),
         url_option,
         index_option,
@@ -55,6 +55,8 @@ def check_mining(options: dict[str, Any]) -> None:
         return
     if options["run_file"]:
         raise click.UsageError("--mine and --run exclude each other: hard negatives come from an index or from a run file")
+    if options["mine"] == "bm25" and options["embedder"]:
+        raise click.UsageError("--embedder is for --mine knn and rrf: bm25 reads no vectors")
     depth, below = options["mine_depth"], options["hard_below"]
     if depth <= below:
         raise click.UsageError(f"--mine-depth {depth} leaves no hit below --hard-below {below}: raise the one or lower the other")

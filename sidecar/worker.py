@@ -151,10 +151,18 @@ class DrainingWorker(ThreadWorker):  # type: ignore[misc] # gunicorn has no type
         if self.alive or fs.cancelled() or fs.exception() is not None or fs.result() is not True:
             super().finish_request(conn, fs)
             return
-        conn.sock.setblocking(False)
+        try:
+            conn.sock.setblocking(False)
+            self.poller.register(conn.sock, selectors.EVENT_READ, partial(self.on_client_socket_readable, conn))
+        except (OSError, ValueError, KeyError):
+            # Its client has gone.
+            self.nr_conns -= 1
+            conn.close()
+            return
         conn.set_timeout()
         self.keepalived_conns.append(conn)
-        self.poller.register(conn.sock, selectors.EVENT_READ, partial(self.on_client_socket_readable, conn))
+        # A slow answer's client has as long as all others; later answers close theirs, so that this ends.
+        self._linger_until = time.monotonic() + _LINGER_S
 
     def _accept_backlog(self, listener: Any) -> None:
         before = -1

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from tokenizers import Tokenizer
 from torch import nn
 
 from sidecar.encoding import TextEncoder
 from sidecar.manifest import Template
+from sidecar.ranker import SPECIAL_TOKENS
 from training.bases import base_directory
 from training.batches import Batch, EncodedList, Prefixes, collate_apart, collate_pairs
 from training.models.bi_encoder import load_bi_encoder
@@ -30,6 +33,28 @@ def load_tokenizer(source: str) -> Tokenizer:
 def build_encoder(run: RunFile) -> TextEncoder:
     """The run's text encoder: the base's tokenizer under the run's template."""
     return load_text_encoder(run.model.tokenizer or run.model.base, run.template)
+
+
+def known_positions(network: nn.Module) -> int:
+    """How many positions the encoder has; without a limit where it does not say."""
+    config: Any = network.config
+    return int(getattr(config, "max_position_embeddings", sys.maxsize))
+
+
+def check_positions(spec: ModelSpec, template: Template, known: int) -> None:
+    """Raise ValueError where the template lets through texts of more tokens than the encoder has positions."""
+    query, document = template.max_query_tokens, template.max_document_tokens
+    longest = {
+        "cross-encoder": (query + document + SPECIAL_TOKENS, f"a pair of the template may have {query + document + SPECIAL_TOKENS} tokens"),
+        "decomposed": (spec.document_offset + document + 1, f"a document's last position may be {spec.document_offset + document}"),
+        "bi-encoder": (max(query, document) + 2, f"a text of the template may have {max(query, document) + 2} tokens"),
+    }
+    needed, what = longest[spec.kind]
+    if needed > known:
+        raise ValueError(
+            f"{what} (max_query_tokens {query}, max_document_tokens {document}, and special tokens), and {spec.base} has {known} "
+            "positions: lower one, or take another model.base"
+        )
 
 
 def load_text_encoder(source: str, template: Template) -> TextEncoder:

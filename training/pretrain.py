@@ -28,7 +28,7 @@ from training.allocator import keep_freed_memory
 from training.bases import base_directory
 from training.distil.queries import words_of
 from training.networks import load_tokenizer
-from training.trainer import last_whole_checkpoint
+from training.trainer import last_whole_checkpoint, set_precision
 
 # What BERT's kin and RoBERTa's kin call them; a tokenizer has one of each.
 _SPECIAL = {
@@ -130,6 +130,7 @@ def extend_vocabulary(tokenizer: Any, model: Any, texts: Iterable[str], count: i
 
 
 def _arguments(settings: PretrainSettings, output: Path, report_to: str) -> TrainingArguments:
+    set_precision(bf16=settings.bf16)
     return TrainingArguments(
         output_dir=str(output),
         num_train_epochs=settings.epochs,

@@ -17,13 +17,12 @@ from typing import Any
 from tokenizers import Tokenizer
 from transformers import TrainerCallback, TrainerState, set_seed
 
-from sidecar.ranker import SPECIAL_TOKENS
 from training.batches import ListDataset, TokenStore, TrainingList
 from training.data.splits import Leakage, canonical
 from training.models.cross_encoder import count_parameters
 from training.models.decomposed import DecomposedCrossEncoder
 from training.models.projection import fit_projection
-from training.networks import build_collate, build_encoder, build_network, load_tokenizer
+from training.networks import build_collate, build_encoder, build_network, check_positions, known_positions, load_tokenizer
 from training.run_file import DataSpec, RunFile, check_kept_run, write_run_file
 from training.trainer import METRIC, RankingTrainer, checkpoints, last_whole_checkpoint, training_arguments
 from training.training_set import read_documents, read_lists
@@ -99,7 +98,7 @@ def build_trainer(run: RunFile, output: Path, report_to: str, callbacks: list[Tr
     store = TokenStore(encoder)
     dataset, validation = load_data(run, store)
     network = build_network(run.model)
-    check_positions(run, network)
+    check_positions(run.model, run.template, known_positions(network))
     collate = build_collate(run.model, encoder)
     if isinstance(network, DecomposedCrossEncoder):
         spread = range(0, len(dataset), -(-len(dataset) // _PROJECTION_LISTS))
@@ -136,8 +135,9 @@ def load_data(run: RunFile, store: TokenStore) -> tuple[ListDataset, dict[str, L
 
 def set_names(paths: Sequence[str]) -> list[str]:
     """A folder is called by its last name, and by its path where others share that; raises ValueError where one is given twice."""
-    if twice := sorted({path for path in paths if paths.count(path) > 1}):
-        raise ValueError(f"validation_sets names {', '.join(twice)} more than once: leave one out")
+    same = [str(Path(path)) for path in paths]
+    if twice := sorted({path for path in same if same.count(path) > 1}):
+        raise ValueError(f"{', '.join(twice)} is named more than once: leave one out")
     last = [Path(path).name for path in paths]
     return [name if last.count(name) == 1 else path for name, path in zip(last, paths, strict=True)]
 
@@ -174,18 +174,6 @@ def check_sets_apart(training: Sets, validation: Sets, store: TokenStore) -> Non
 def _read_as(item: TrainingList, store: TokenStore) -> set[bytes]:
     """The list's documents as the network reads them: sets may name one document differently, and different ones alike."""
     return {store.document(doc_id).tobytes() for doc_id in item.doc_ids}
-
-
-def check_positions(run: RunFile, network: Any) -> None:
-    """Raise ValueError where the template's longest pair has more tokens than the base has positions."""
-    pair = run.template.max_query_tokens + run.template.max_document_tokens + SPECIAL_TOKENS
-    known = getattr(network.config, "max_position_embeddings", pair)
-    if run.model.kind == "cross-encoder" and pair > known:
-        raise ValueError(
-            f"a pair of the template may have {pair} tokens (max_query_tokens {run.template.max_query_tokens}, max_document_tokens "
-            f"{run.template.max_document_tokens}, {SPECIAL_TOKENS}), and {run.model.base} has {known} positions: lower one, or take "
-            "another model.base"
-        )
 
 
 def freeze_embeddings(network: Any) -> None:

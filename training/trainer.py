@@ -159,10 +159,14 @@ def checkpoint_fault(checkpoint: Path) -> str | None:
     return None
 
 
+def set_precision(*, bf16: bool) -> None:
+    """Make the next TrainingArguments' precision its own: transformers notes bf16 in the environment, and later runs would inherit it."""
+    os.environ["ACCELERATE_MIXED_PRECISION"] = "bf16" if bf16 else "no"
+
+
 def training_arguments(spec: TrainSpec, output: str, *, validating: bool, report_to: str = "tensorboard") -> TrainingArguments:
     """The Trainer's own settings for a run."""
-    # transformers notes bf16 here and reads it again: a later run of this process would inherit it, whatever its own setting.
-    os.environ["ACCELERATE_MIXED_PRECISION"] = "bf16" if spec.bf16 else "no"
+    set_precision(bf16=spec.bf16)
     return TrainingArguments(
         output_dir=output,
         num_train_epochs=spec.epochs,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import selectors
 import signal
 import socket
 import subprocess
@@ -11,14 +12,17 @@ import sys
 import threading
 import time
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import cohere
 import httpx
 import pytest
+from gunicorn.config import Config
+from gunicorn.workers.gthread import TConn
 
-from sidecar.worker import drop_handshakes, restore_handshakes
+from sidecar.worker import DrainingWorker, drop_handshakes, restore_handshakes
 from tests.sidecar.conftest import ROOT, running
 from tests.sidecar.tiny import write_model
 
@@ -141,6 +145,44 @@ def test_workers_replaced_under_several_callers_lose_no_request(tmp_path):
             outcomes = list(callers.map(call_40_times, [own.url] * 6, [True, False] * 3))
         assert outcomes == [Counter({200: 40})] * 6
         assert metric(own.url, "rerank_worker_generation") > 2
+
+
+@pytest.fixture
+def ending() -> Iterator[DrainingWorker]:
+    """A worker that has begun to end, with one connection whose time to linger is over."""
+    worker = DrainingWorker(0, 0, [], None, 30, Config(), None)
+    with selectors.DefaultSelector() as worker.poller:
+        worker.alive, worker.nr_conns = False, 1
+        worker.murder_keepalived()
+        worker._linger_until = time.monotonic() - 1
+        yield worker
+
+
+def answered() -> Future[bool]:
+    """A request whose answer promised to keep its connection."""
+    done: Future[bool] = Future()
+    done.set_result(True)
+    return done
+
+
+def test_an_answer_that_comes_late_from_an_ending_worker_keeps_its_connection(ending):
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        ending.finish_request(TConn(ending.cfg, ours, "", ""), answered())
+        ending.murder_keepalived()
+        theirs.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            theirs.recv(1)
+        assert ending.nr_conns == 1
+
+
+def test_a_connection_that_cannot_be_kept_is_counted_out(ending):
+    ours, theirs = socket.socketpair()
+    with theirs:
+        connection = TConn(ending.cfg, ours, "", "")
+        ours.close()
+        ending.finish_request(connection, answered())
+    assert (ending.nr_conns, len(ending.keepalived_conns)) == (0, 0)
 
 
 def call_40_times(url: str, keep_alive: bool) -> Counter[object]:

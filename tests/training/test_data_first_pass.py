@@ -43,6 +43,19 @@ def test_another_spelling_of_a_query_is_joined_unless_the_run_has_the_very_text(
     assert run == {"id red lamp": {"d2": 1.0}, "id Red lamp!": {"d1": 1.0}}
 
 
+def test_case_and_spaces_are_another_spelling_sooner_than_punctuation_is() -> None:
+    texts = {"q1": "c++", "q2": "c#"}
+    run, _ = hits_by_query(FirstPass({"q1": {"d1": 1.0}, "q2": {"d2": 1.0}}, texts), [_judged("C++")])
+    assert run == {"id C++": {"d1": 1.0}}
+
+
+def test_hits_of_a_query_that_is_judged_in_two_spellings_are_counted_once() -> None:
+    reports: list[Report] = []
+    judged = [_judged("desk"), _judged("Desk")]
+    find_hits(FirstPass({"q1": HITS}, {"q1": "desk"}), judged, judged, HITS.keys(), reports.append)
+    assert reports[-1].rows == 2
+
+
 def test_queries_that_are_punctuation_alone_are_no_spellings_of_each_other() -> None:
     run, _ = hits_by_query(FirstPass({"q1": HITS, "q2": HITS}, {"q1": "?", "q2": "c++"}), [_judged("!"), _judged("c++")])
     assert set(run) == {"id c++"}

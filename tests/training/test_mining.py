@@ -140,3 +140,10 @@ def test_an_embedder_that_is_not_there_is_named(tmp_path: Path) -> None:
     result = CliRunner().invoke(main, ["data", "lists", *arguments, "--mine", "knn", "--embedder", str(tmp_path)])
     assert result.exit_code == 1
     assert f"--mine knn needs an embedder, and {tmp_path} holds none: name one (--embedder), or --mine bm25" in result.output
+
+
+def test_an_embedder_for_a_first_pass_without_vectors_is_refused(tmp_path: Path) -> None:
+    arguments = [str(each) for each in shop(tmp_path, *JUDGED)]
+    result = CliRunner().invoke(main, ["data", "lists", *arguments, "--mine", "bm25", "--embedder", str(tmp_path)])
+    assert result.exit_code == 2
+    assert "--embedder is for --mine knn and rrf" in result.output

@@ -92,6 +92,15 @@ def test_weights_come_back_as_they_were(network: CrossEncoder, int8: Int8):
         assert np.array_equal(recovered[f"{name}.weight"], network.model.bert.get_submodule(name).weight.detach().numpy())
 
 
+def test_weights_come_back_from_int8_but_for_what_it_costs(network: CrossEncoder, int8: Int8):
+    recovered = recovered_weights(quantize(graph(network, int8)))
+    for name in (FIRES, READS):
+        weight, divisors = network.model.bert.get_submodule(name).weight.detach().numpy(), int8.divisors[name]
+        # Half a level of a row, the widest column of which is the one that was multiplied.
+        half = np.abs(weight * divisors).max(1, keepdims=True) / 127 * 0.51 / divisors
+        assert (np.abs(recovered[f"{name}.weight"] - weight) <= half).all()
+
+
 def test_an_export_divides_them_and_a_float_export_does_not(base: Path, tmp_path: Path):
     write_run_file(tmp_path / "run.yaml", RunFile("tiny", ModelSpec(str(base)), template=TEMPLATE))
     found = {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import onnx
 import pytest
@@ -106,6 +107,25 @@ def test_a_template_that_is_longer_than_the_model_s_positions_is_refused(
     data = (DataSpec(str(make_set(tmp_path / "train", teacher=True))),)
     with pytest.raises(ValueError, match=r"may have 129 tokens .* has 17 positions"):
         train(RunFile("long", ModelSpec(str(exported)), data), tmp_path / "run", report_to="none")
+
+
+@pytest.mark.parametrize(("kind", "said"), [("decomposed", "last position may be 40"), ("bi-encoder", "may have 34 tokens")])
+def test_texts_longer_than_the_positions_are_refused_of_models_that_read_them_apart(
+    exported: Path, tmp_path: Path, kind: str, said: str
+) -> None:
+    base = base_directory(str(exported), tmp_path / "cache")
+    data = (DataSpec(str(make_set(tmp_path / "train", teacher=True))),)
+    template = msgspec.structs.replace(TEMPLATE, max_document_tokens=32)
+    run = RunFile("long", ModelSpec(str(base), kind, lower_layers=1, document_offset=8), data, template=template)
+    with pytest.raises(ValueError, match=rf"{said} .* has 17 positions"):
+        train(run, tmp_path / "run", report_to="none")
+
+
+def test_an_export_for_longer_texts_than_the_positions_is_refused(exported: Path, tmp_path: Path) -> None:
+    base = base_directory(str(exported), tmp_path / "cache")
+    write_run_file(tmp_path / "run.yaml", RunFile("tiny", ModelSpec(str(base)), template=TEMPLATE))
+    with pytest.raises(ValueError, match=r"a pair of the template may have 29 tokens .* has 17 positions"):
+        export(tmp_path / "run.yaml", tmp_path / "model", ModelInfo("tiny", "1", "", "", ()), max_document_tokens=20)
 
 
 def test_a_model_directory_of_another_kind_is_no_base(tmp_path: Path) -> None:

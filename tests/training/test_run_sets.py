@@ -84,7 +84,7 @@ def test_validation_sets_of_one_last_name_are_told_apart_by_their_paths(tmp_path
 
 def test_a_validation_set_that_is_given_twice_is_refused(tmp_path, store):
     held = rewritten(make_set(tmp_path / "held"), lambda item: replace(item, query=f"small {item.query}"))
-    with pytest.raises(ValueError, match=rf"names {held} more than once"):
+    with pytest.raises(ValueError, match=rf"{held} is named more than once"):
         load_data(run_on(make_set(tmp_path / "own"), held, held), store)
 
 

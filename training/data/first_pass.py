@@ -42,7 +42,8 @@ def find_hits(
         return first_pass(train, known, tell)
     run, report = hits_by_query(first_pass, lists)
     tell(report)
-    hits = in_catalogue(run, known, "run hits")
+    # A query of the run may be judged in several spellings.
+    hits = in_catalogue({str(id(hits)): hits for hits in run.values()}, known, "run hits")
     tell(hits)
     refuse_nothing(hits)
     return run
@@ -86,7 +87,16 @@ def _refusal(first_pass: FirstPass, lists: Sequence[QueryList]) -> str:
 
 
 def _by_text(ids: Mapping[str, str], lists: Sequence[QueryList]) -> dict[str, str]:
-    """Judged query id -> the run's, by `ids` of its texts: the same text first, as without punctuation `c++` and `c#` are one."""
-    spelled = {key: query_id for text, query_id in ids.items() if (key := canonical(text))}
-    found = {item.query_id: ids.get(item.query) or spelled.get(canonical(item.query)) for item in lists}
-    return {query_id: each for query_id, each in found.items() if each is not None}
+    """Judged query id -> the run's, by `ids` of its texts: the nearest spelling first, as without punctuation `c++` and `c#` are one."""
+    spellings: tuple[Callable[[str], str], ...] = (str, _folded, canonical)
+    tables = [{key: query_id for text, query_id in ids.items() if (key := spelling(text))} for spelling in spellings]
+    joined: dict[str, str] = {}
+    for item in lists:
+        found = (table.get(spelling(item.query)) for spelling, table in zip(spellings, tables, strict=True))
+        if (query_id := next((each for each in found if each is not None), None)) is not None:
+            joined[item.query_id] = query_id
+    return joined
+
+
+def _folded(text: str) -> str:
+    return " ".join(text.split()).casefold()

@@ -38,14 +38,16 @@ def fuse_model(
     return fit_fusion(lists, folds=folds, prior=prior)
 
 
-def write_fusion(directory: Path, fitted: Fitted) -> Manifest:
-    """Set the fusion in the manifest and the card, with what cross-validation says of it."""
+def write_fusion(directory: Path, fitted: Fitted, sets: Sequence[JudgedSet], plan: Plan) -> Manifest:
+    """Set the fusion in the manifest and the card, with what it was fitted on and what cross-validation says of it."""
+    data = ", ".join(f"{judged.name} {judged.part} ({len(judged.queries)} queries)" for judged in sets)
     quality = {
         **read_manifest(directory).quality,
         "fusion: NDCG@10 first pass": round(fitted.first_pass, 4),
         "fusion: NDCG@10 bare, by cross-validation": round(fitted.before, 4),
         "fusion: NDCG@10 fused, by cross-validation": round(fitted.after, 4),
         "fusion: windows": fitted.lists,
+        "fusion: fitted on": f"{data}: windows of {' and '.join(plan.first_passes)}",
     }
     return annotate(directory, fusion=fitted.fusion, quality=quality)
 

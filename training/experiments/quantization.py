@@ -31,6 +31,7 @@ from training.experiments.tables import comparison_table
 from training.export.directory import ModelInfo, export
 from training.networks import Collate, build_collate, load_network, load_text_encoder
 from training.run_file import read_run_file
+from training.runs import set_names
 from training.trainer import list_logits
 
 FLOAT, DYNAMIC, UNEVEN, STATIC = "float", "int8 dynamic", "int8 dynamic, outliers left", "int8 static"
@@ -47,14 +48,14 @@ def quantization(lab: Lab, runs: Sequence[Path], *, windows: int) -> Outcome:
     tests = lab.held_out()
     tables: list[Table] = []
     measured: dict[str, dict[str, ServedFigures]] = {}
-    for run in runs:
+    for name, run in zip(set_names([str(run) for run in runs]), runs, strict=True):
         cells = _cells(lab, run, tests, windows)
         figures = dict(zip((cell.name for cell in cells), finish(cells, ServedFigures, lab.folder / "cells", lab.progress), strict=True))
-        found = {name: {test.name: test.ndcg(each.scores[test.name]) for test in tests} for name, each in figures.items()}
-        note = f"All forms are of the network that the run `{run.name}` left."
-        tables += [comparison_table(f"Quantization of {run.name}", found, cells[0].name, notes=(note,)), _costs(run.name, figures)]
-        measured[run.name] = figures
-    return Outcome(tuple(tables), _draw(measured), measured, {"runs": " ".join(run.name for run in runs)})
+        found = {form: {test.name: test.ndcg(each.scores[test.name]) for test in tests} for form, each in figures.items()}
+        note = f"All forms are of the network that the run `{name}` left."
+        tables += [comparison_table(f"Quantization of {name}", found, cells[0].name, notes=(note,)), _costs(name, figures)]
+        measured[name] = figures
+    return Outcome(tuple(tables), _draw(measured), measured, {"runs": " ".join(measured)})
 
 
 def _cells(lab: Lab, run: Path, tests: Sequence[HeldOut], windows: int) -> list[Cell[ServedFigures]]:
@@ -88,7 +89,7 @@ def _onnx_cell(name: str, *, run: Path, tests: Sequence[HeldOut], windows: int, 
         advance(1)
         return figures
 
-    return Cell(name, _settings(name, run, tests, windows), work)
+    return Cell(name, (*_settings(name, run, tests, windows), *map(str, form.items())), work)
 
 
 def _torch_cell(name: str, run: Path, tests: Sequence[HeldOut], windows: int, dtype: torch.dtype) -> Cell[ServedFigures]:
@@ -112,7 +113,7 @@ def _torch_cell(name: str, run: Path, tests: Sequence[HeldOut], windows: int, dt
 def _settings(name: str, run: Path, tests: Sequence[HeldOut], windows: int) -> tuple[object, ...]:
     # A run that was trained anew is another one.
     weights = (run / "model" / "model.safetensors").stat()
-    return (name, str(run), weights.st_mtime_ns, [test.path for test in tests], windows)
+    return ("outliers divided", name, str(run), (run / "run.yaml").read_text(), weights.st_mtime_ns, [test.path for test in tests], windows)
 
 
 @torch.inference_mode()

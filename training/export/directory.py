@@ -1,7 +1,7 @@
 """A finished model directory: graphs, tokenizer, manifest and model card, from a training run's checkpoint.
 
-Two exports of one checkpoint are byte-equal: nothing here reads a clock or a random number. A directory that is there already is replaced
-as a whole, and only by a finished one (training.export.placement).
+Two exports of one checkpoint on one machine are byte-equal: nothing here reads a clock, and random words have a fixed seed. A directory
+that is there already is replaced as a whole, and only by a finished one (training.export.placement).
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ from training.export.traced import traced_pairs, traced_vectors
 from training.models.bi_encoder import BiEncoder
 from training.models.cross_encoder import CrossEncoder
 from training.models.decomposed import DecomposedCrossEncoder
-from training.networks import build_collate, load_network, load_text_encoder
+from training.networks import build_collate, check_positions, known_positions, load_network, load_text_encoder
 from training.run_file import RunFile, read_run_file
 
 # What a card says of int8 weights that no gate has seen.
@@ -135,6 +135,7 @@ def build_graphs(trained: Trained, *, int8: bool, divide_outliers: bool = True) 
     """The float graphs of a checkpoint by file name (for int8 with embeddings in int8 rows and outliers divided), and manifest entries."""
     template, spec = trained.template, trained.run.model
     network = load_network(spec, trained.checkpoint).eval()
+    check_positions(spec, template, known_positions(network))
     form = _int8(trained, network, divide_outliers) if int8 else None
     config: Any = network.config
     settings = {"kind": spec.kind, "layers": config.num_hidden_layers, "hidden_size": config.hidden_size}

@@ -25,9 +25,9 @@ from training.networks import Collate
 # Powers of two divide without any rounding.
 Divisors = Mapping[str, npt.NDArray[np.float32]]
 _LISTS, _HITS = 4, 16
-# Tokens; lengths that nothing pads, as padding has ranges of its own.
+# Tokens; pairs and decomposed documents of these lengths are not padded: padding has ranges of its own.
 _QUERY, _DOCUMENT = 6, 39
-# A channel's range, in those of the median channel, from which it is an outlier.
+# Outliers are brought to about this many of the median channel's ranges; what is nearer than a factor of 1.4 to it is none.
 _ORDINARY = 3.0
 
 

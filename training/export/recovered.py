@@ -2,7 +2,7 @@
 
 model.onnx (our graph) -> weights by name, int8 rows and products made float again -> transformers checkpoint
 
-Invariant: weights are those of the file; quantized again they are the same.
+Invariant: weights are those of the file. An export of them finds its divisors anew (training.export.outliers), and those may differ.
 """
 
 from __future__ import annotations
