@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 CHECKOUT = Path(__file__).resolve().parents[1]
+SHIPPED_MODELS = CHECKOUT / "sidecar" / "models"
 _ACCOUNTS = ("opensearch", "nobody")
 
 

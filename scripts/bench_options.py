@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import click
 
 from cluster.errors import InvalidCatalogue
-from cluster.workspace import CHECKOUT
+from cluster.workspace import CHECKOUT, SHIPPED_MODELS
 from scripts.output import given_options, notes, print_json
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -33,7 +33,7 @@ data_option = click.option(
 models_option = click.option(
     "--models",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
-    default=CHECKOUT / "sidecar" / "models",
+    default=SHIPPED_MODELS,
     help="Directory of model directories; default: the shipped ones.",
 )
 quick_option = click.option("--quick", is_flag=True, help="As small as it goes: shows that the command works, its figures mean nothing.")

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from cluster.workspace import CHECKOUT
+from cluster.workspace import CHECKOUT, SHIPPED_MODELS
 from sidecar.manifest import FILE_NAME
 
 if TYPE_CHECKING:
     from training.evaluate.setup import Place, Selection
 
 Command = Callable[..., None]
-_EMBEDDER = CHECKOUT / "sidecar" / "models" / "embedder"
+_EMBEDDER = SHIPPED_MODELS / "embedder"
 _PRESETS = ("esci", "msrd", "samples", "lists")
 _SPLITS = ("train", "validation", "test", "all")
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from cluster.errors import ClusterError
-from cluster.workspace import CHECKOUT
+from cluster.workspace import CHECKOUT, SHIPPED_MODELS
 from scripts.bench_options import data_option, quick_option
 from scripts.output import given_options, json_option, notes, print_json, progress_bar
 
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 Function = TypeVar("Function", bound=Callable[..., Any])
 FOLDER = CHECKOUT / "runs" / "experiments"
 PAGE = CHECKOUT / "docs" / "experiments.md"
-_MODELS = CHECKOUT / "sidecar" / "models"
 _RUN = click.Path(exists=True, file_okay=False, path_type=Path)
 
 
@@ -142,8 +141,8 @@ def quantization(*, runs: tuple[Path, ...], **options: Any) -> None:
 
 @command.command()
 @measuring_options
-@click.option("--models", type=_RUN, default=_MODELS, help="Directory of model directories; default: the shipped ones.")
-@click.option("--embedder", type=_RUN, default=_MODELS / "embedder", help="The embedder's directory; default: the shipped one.")
+@click.option("--models", type=_RUN, default=SHIPPED_MODELS, help="Directory of model directories; default: the shipped ones.")
+@click.option("--embedder", type=_RUN, default=SHIPPED_MODELS / "embedder", help="The embedder's directory; default: the shipped one.")
 @click.option("--queries", type=click.IntRange(2), default=50, show_default=True, help="Test queries of a set.")
 @click.option("--cache", type=click.Path(path_type=Path), default=CHECKOUT / "var" / "evaluate", help="Keeps vectors between runs.")
 def depth(*, models: Path, embedder: Path, queries: int, cache: Path, **options: Any) -> None:
@@ -179,7 +178,7 @@ def augmentation(**options: Any) -> None:
 
 @command.command("carry-over")
 @training_options(steps=60, seeds=2)
-@click.option("--embedder", type=_RUN, default=_MODELS / "embedder", help="The embedder's directory; default: the shipped one.")
+@click.option("--embedder", type=_RUN, default=SHIPPED_MODELS / "embedder", help="The embedder's directory; default: the shipped one.")
 def carry_over(*, embedder: Path, **options: Any) -> None:
     """Leave one catalogue out: trained without it, judged on it, alone and fused with dense similarity. About 4 minutes.
 

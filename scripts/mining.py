@@ -12,7 +12,7 @@ from click.core import ParameterSource
 
 from cluster.connection import connected
 from cluster.errors import ClusterError
-from cluster.workspace import CHECKOUT
+from cluster.workspace import SHIPPED_MODELS
 from scripts.output import index_option, progress_bar, url_option
 from sidecar.log import configure_logging
 from sidecar.manifest import FILE_NAME
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from training.evaluate.mining import Mining
 
 Command = Callable[..., None]
-_EMBEDDER = CHECKOUT / "sidecar" / "models" / "embedder"
+_EMBEDDER = SHIPPED_MODELS / "embedder"
 _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 # OpenSearch answers no deeper, unless an index was told to.
 _DEEPEST = 10_000

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.training.test_prepare import JUDGED, rerank_data, shop
-from training.data.first_pass import FirstPass, find_hits, hits_by_query
+from training.data.first_pass import FirstPass, find_hits, join_queries
 from training.data.lists import QueryList
 from training.data.refusals import NothingLeft
 from training.data.report import Report
@@ -25,40 +25,41 @@ LISTS = [_judged(query) for query in ("red lamp", "desk")]
 
 
 def test_queries_of_the_run_that_are_not_judged_are_counted() -> None:
-    run, report = hits_by_query(FirstPass({"id desk": HITS, "rug": HITS, "vase": HITS}), LISTS)
-    assert run == {"id desk": HITS}
+    joined, report = join_queries(FirstPass({"id desk": HITS, "rug": HITS, "vase": HITS}), LISTS)
+    assert joined == {"id desk": "id desk"}
     assert (report.rows, report.dropped) == (3, {"not a judged query": 2})
 
 
 def test_ids_of_the_run_are_joined_through_their_texts() -> None:
     texts = {"q00001": "Red  lamp", "q00002": "rug"}
-    run, report = hits_by_query(FirstPass({"q00001": HITS, "q00002": HITS, "q00003": HITS}, texts), LISTS)
-    assert run == {"id red lamp": HITS}
+    joined, report = join_queries(FirstPass({"q00001": HITS, "q00002": HITS, "q00003": HITS}, texts), LISTS)
+    assert joined == {"id red lamp": "q00001"}
     assert report.dropped == {"not a judged query": 1, "no text in the file of --run-queries": 1}
 
 
 def test_another_spelling_of_a_query_is_joined_unless_the_run_has_the_very_text() -> None:
     texts = {"q1": "Red lamp!", "q2": "red-lamp", "q3": "desk"}
-    run, _ = hits_by_query(FirstPass({"q1": {"d1": 1.0}, "q2": {"d2": 1.0}}, texts), [*LISTS, _judged("Red lamp!")])
-    assert run == {"id red lamp": {"d2": 1.0}, "id Red lamp!": {"d1": 1.0}}
+    joined, _ = join_queries(FirstPass({"q1": HITS, "q2": HITS}, texts), [*LISTS, _judged("Red lamp!")])
+    assert joined == {"id red lamp": "q2", "id Red lamp!": "q1"}
 
 
 def test_case_and_spaces_are_another_spelling_sooner_than_punctuation_is() -> None:
     texts = {"q1": "c++", "q2": "c#"}
-    run, _ = hits_by_query(FirstPass({"q1": {"d1": 1.0}, "q2": {"d2": 1.0}}, texts), [_judged("C++")])
-    assert run == {"id C++": {"d1": 1.0}}
+    joined, _ = join_queries(FirstPass({"q1": HITS, "q2": HITS}, texts), [_judged("C++")])
+    assert joined == {"id C++": "q1"}
 
 
 def test_hits_of_a_query_that_is_judged_in_two_spellings_are_counted_once() -> None:
     reports: list[Report] = []
     judged = [_judged("desk"), _judged("Desk")]
-    find_hits(FirstPass({"q1": HITS}, {"q1": "desk"}), judged, judged, HITS.keys(), reports.append)
+    run = find_hits(FirstPass({"q1": HITS}, {"q1": "desk"}), judged, judged, HITS.keys(), reports.append)
+    assert run == {"id desk": HITS, "id Desk": HITS}
     assert reports[-1].rows == 2
 
 
 def test_queries_that_are_punctuation_alone_are_no_spellings_of_each_other() -> None:
-    run, _ = hits_by_query(FirstPass({"q1": HITS, "q2": HITS}, {"q1": "?", "q2": "c++"}), [_judged("!"), _judged("c++")])
-    assert set(run) == {"id c++"}
+    joined, _ = join_queries(FirstPass({"q1": HITS, "q2": HITS}, {"q1": "?", "q2": "c++"}), [_judged("!"), _judged("c++")])
+    assert joined == {"id c++": "q2"}
 
 
 def test_hits_of_the_run_that_the_catalogue_lacks_are_counted() -> None:
@@ -83,7 +84,7 @@ def test_a_run_of_another_catalogue_is_refused() -> None:
 )
 def test_a_run_without_a_judged_query_is_refused(first_pass: FirstPass, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        hits_by_query(first_pass, LISTS)
+        join_queries(first_pass, LISTS)
 
 
 def test_a_line_of_texts_without_a_tab_is_named(tmp_path: Path) -> None:

@@ -40,13 +40,13 @@ def find_hits(
     """The hits of a run's judged queries, or of searches for the train part's; raises where none could become a hard negative."""
     if not isinstance(first_pass, FirstPass):
         return first_pass(train, known, tell)
-    run, report = hits_by_query(first_pass, lists)
+    joined, report = join_queries(first_pass, lists)
     tell(report)
-    # A query of the run may be judged in several spellings.
-    hits = in_catalogue({str(id(hits)): hits for hits in run.values()}, known, "run hits")
+    # By the run's own ids: one of its queries may be judged in several spellings.
+    hits = in_catalogue({each: first_pass.run[each] for each in joined.values()}, known, "run hits")
     tell(hits)
     refuse_nothing(hits)
-    return run
+    return {query_id: first_pass.run[each] for query_id, each in joined.items()}
 
 
 def in_catalogue(run: Run, known: Collection[str], step: str) -> Report:
@@ -54,8 +54,8 @@ def in_catalogue(run: Run, known: Collection[str], step: str) -> Report:
     return count(Counter(None if doc_id in known else "not in the catalogue" for hits in run.values() for doc_id in hits), step)
 
 
-def hits_by_query(first_pass: FirstPass, lists: Sequence[QueryList]) -> tuple[Run, Report]:
-    """The hits of each judged query, and a report of the run's queries; raises ValueError where none is a judged one."""
+def join_queries(first_pass: FirstPass, lists: Sequence[QueryList]) -> tuple[dict[str, str], Report]:
+    """Judged query id -> the run's, and a report of the run's queries; raises ValueError where none is a judged one."""
     run, texts = first_pass.run, first_pass.texts
     if texts is None:
         joined = {item.query_id: item.query_id for item in lists if item.query_id in run}
@@ -66,7 +66,7 @@ def hits_by_query(first_pass: FirstPass, lists: Sequence[QueryList]) -> tuple[Ru
     unread = 0 if texts is None else sum(each not in texts for each in run)
     used = len(set(joined.values()))
     reasons = {None: used, "no text in the file of --run-queries": unread, "not a judged query": len(run) - used - unread}
-    return {query_id: run[each] for query_id, each in joined.items()}, count(reasons, "run queries")
+    return joined, count(reasons, "run queries")
 
 
 def _refusal(first_pass: FirstPass, lists: Sequence[QueryList]) -> str:
