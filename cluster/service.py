@@ -7,7 +7,9 @@ import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from hashlib import blake2b
 
+import msgspec
 import requests
 
 from cluster.daemon import Daemon
@@ -18,6 +20,7 @@ from cluster.workspace import CHECKOUT, Workspace, default_workspace
 DEFAULT_NAME = "demo"
 DEFAULT_PORT = 8080
 _POLL_S = 0.1
+_NOT_THE_SIDECAR_S = frozenset({"RERANK_DATA", "RERANK_VAR"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +55,7 @@ class Service:
         return Daemon((self.workspace or default_workspace()).service_folder(self.name))
 
     def up(self, *, timeout_s: float = 120.0) -> ServiceStatus:
-        """Have the sidecar running from the code and models as they are now; returns once it is ready."""
+        """Have the sidecar running from the code, models and `RERANK_*` variables as they are now; returns once it is ready."""
         known = self.daemon.running()
         if known and (known.url != self.url or known.facts != self._facts()):
             self.down()
@@ -89,7 +92,10 @@ class Service:
 
     def _facts(self) -> dict[str, str]:
         newest = max(path.stat().st_mtime for path in (CHECKOUT / "sidecar").rglob("*.py"))
-        return {"code": f"{newest:.3f}", **self.settings}
+        # As a digest: a token must not lie in a file.
+        given = sorted((name, value) for name, value in os.environ.items() if name.startswith("RERANK_") and name not in _NOT_THE_SIDECAR_S)
+        environment = blake2b(msgspec.json.encode(given), digest_size=8).hexdigest()
+        return {"code": f"{newest:.3f}", "environment": environment, **self.settings}
 
     def _wait(self, timeout_s: float) -> None:
         deadline = time.monotonic() + timeout_s

@@ -38,19 +38,22 @@ class SidecarStates:
     profile: str
     session: requests.Session = field(default_factory=patient_session, repr=False, compare=False)
 
+    def check(self) -> None:
+        """Raise ServiceFailed now where `fill` would: no sidecar there, no such profile, one that keeps nothing, no store."""
+        self._send([])
+
     def fill(self, rows: Iterable[Document | BadRow], advance: Callable[[int], None]) -> Filled:
         """Have all documents in the store; `advance` is told of rows done."""
         remaining = iter(rows)
         filled = Filled()
         while batch := list(islice(remaining, _MOST_AT_ONCE)):
-            answer = self._send([row.body for row in batch if isinstance(row, Document)])
+            bodies = [row.body for row in batch if isinstance(row, Document)]
+            answer = self._send(bodies) if bodies else Filled()
             filled = Filled(filled.computed + answer.computed, filled.known + answer.known)
             advance(len(batch))
         return filled
 
     def _send(self, bodies: Sequence[Mapping[str, Any]]) -> Filled:
-        if not bodies:
-            return Filled()
         address = shown(self.url)
         try:
             asked = {"documents": list(bodies), "profile": self.profile}

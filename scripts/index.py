@@ -68,9 +68,13 @@ def command(
     """
     embedder = None if no_vectors else SidecarEmbedder(sidecar)
     job = Job(file, index, mapping_file(mapping), FieldNames(renamed, id_field), embedder, remove_old, rebuild)
+    reader = None if states is None else SidecarStates(sidecar, states)
+    if reader is not None:
+        # Told now rather than after a long indexing.
+        reader.check()
     with connected(url) as client, progress_bar(f"indexing {file.name}", count_rows(file)) as advance:
         outcome = index_catalogue(client, job, advance)
-    filled = None if states is None else _fill(job, SidecarStates(sidecar, states))
+    filled = None if reader is None else _fill(job, reader)
     _show(outcome, index, filled, without_vectors=no_vectors, as_json=as_json)
     if outcome.left_out:
         sys.exit(EXIT_ROWS_LEFT_OUT)

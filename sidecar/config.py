@@ -11,12 +11,19 @@ import importlib.util
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr, model_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+from pydantic import BeforeValidator, Field, SecretStr, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 MIB = 1024 * 1024
+
+
+def _folders(given: object) -> object:
+    """One folder or several, as a path of folders is written in the environment."""
+    if isinstance(given, str):
+        return tuple(Path(part) for part in given.split(os.pathsep) if part)
+    return (given,) if isinstance(given, Path) else given
 
 
 class Settings(BaseSettings):
@@ -40,6 +47,9 @@ class Settings(BaseSettings):
     keep_alive_s: int = Field(
         default=75, ge=1, le=3600, description="Seconds an idle connection stays open. Too large: idle clients hold connections."
     )
+    stall_timeout_s: float = Field(
+        default=10.0, gt=0, le=600, description="Seconds without a byte until a client is given up. Too large: hung clients hold threads."
+    )
     drain_s: float = Field(
         default=1.0, ge=0, le=300, description="Seconds of serving with `/ready` 503 after SIGTERM. Too large: slow restarts."
     )
@@ -57,8 +67,9 @@ class Settings(BaseSettings):
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="Least severe level that is logged.")
 
-    models: Path = Field(
-        default=Path(__file__).parent / "models", description="Directory with one model directory a profile, named after it."
+    models: Annotated[tuple[Path, ...], NoDecode, BeforeValidator(_folders)] = Field(
+        default=(Path(__file__).parent / "models",),
+        description="Folder with one model directory a profile, named after it; of several (`own:shipped`) the first that has the name.",
     )
     default_profile: str = Field(default="fast", description="Profile of requests that name none.")
     embedder: str = Field(default="", description="Profile that `/v1/embed` uses; empty: the first embedder by name.")
@@ -123,6 +134,17 @@ class Settings(BaseSettings):
     )
     store_read_only: bool = Field(default=False, description="Share a store that another process fills.")
 
+    @field_validator("token")
+    @classmethod
+    def _as_callers_send_it(cls, token: SecretStr | None) -> SecretStr | None:
+        """Without the line's end that files and mounted secrets carry."""
+        if token is None:
+            return None
+        text = token.get_secret_value().strip()
+        if not text:
+            raise ValueError("is empty, which would let everybody in: leave it unset if that is meant")
+        return SecretStr(text)
+
     @model_validator(mode="after")
     def _deadlines_fit(self) -> Settings:
         if max(self.default_deadline_ms, self.embed_deadline_ms) > self.max_deadline_ms:
@@ -133,8 +155,11 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _can_load(self) -> Settings:
-        if not self.models.is_dir():
-            raise ValueError(f"models names {self.models}, which is not a directory: it must hold one model directory a profile")
+        if not self.models:
+            raise ValueError("models names no directory: it must name one that holds one model directory a profile")
+        for folder in self.models:
+            if not folder.is_dir():
+                raise ValueError(f"models names {folder}, which is not a directory: it must hold one model directory a profile")
         if self.backend == "openvino" and importlib.util.find_spec("openvino") is None:
             raise ValueError("backend openvino is not installed: pip install 'opensearch-rerank-sidecar[openvino]'")
         return self

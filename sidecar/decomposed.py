@@ -131,7 +131,7 @@ class DecomposedRanker:
     def fill(self, candidates: Sequence[Candidate], deadline: float) -> int:
         """Have every candidate's states in the store; how many had to be computed."""
         if self._store is None or self._store.read_only:
-            raise Unprocessable("there is no document store to fill: see the setting `store`")
+            raise Unprocessable("there is no document store to fill: start the sidecar with RERANK_STORE=/a/folder")
         wanted = {self._state_key(candidate): candidate for candidate in candidates}
         known = self._store.known(list(wanted))
         missing = {key: wanted[key] for key, there in zip(list(wanted), known, strict=True) if not there}

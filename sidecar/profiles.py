@@ -1,13 +1,14 @@
 """The loaded models, by profile name: found on disk, checked, warmed, served, and swapped when their directory changes.
 
 Invariants: a profile that serves was checked against its sha256 and warmed; a swap is one assignment, so a request sees the old
-model or the new one and never a part of each; a directory that cannot be loaded changes nothing.
+model or the new one and never a part of each; a directory that cannot be loaded changes nothing; of several folders the first that
+ever had a name serves it, so that no other model steps in while a deploy replaces it.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
@@ -48,15 +49,16 @@ LoadProfile = Callable[[str, Path], Profile]
 
 
 class Profiles:
-    """All profiles of a models directory; one thread loads them and then watches for changes."""
+    """All profiles of the models' folders; one thread loads them and then watches for changes."""
 
-    def __init__(self, directory: Path, load: LoadProfile, *, interval_s: float, metrics: Metrics) -> None:
-        self._directory = directory
+    def __init__(self, folders: Sequence[Path], load: LoadProfile, *, interval_s: float, metrics: Metrics) -> None:
+        self._folders = folders
         self._load = load
         self._interval_s = interval_s
         self._metrics = metrics
         self._profiles: Mapping[str, Profile] = MappingProxyType({})
         self._seen: dict[str, Fingerprint] = {}
+        self._place: dict[str, int] = {}
         self._stopping = threading.Event()
         self.loaded = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="profiles", daemon=True)
@@ -90,13 +92,19 @@ class Profiles:
 
     def refresh(self) -> None:
         """Load every directory that is new or changed. One that vanished keeps serving: a deploy may be replacing it."""
-        for manifest in sorted(self._directory.glob(f"*/{FILE_NAME}")):
-            directory = manifest.parent
-            found = fingerprint(directory)
-            if found and self._seen.get(directory.name) != found:
-                self._seen[directory.name] = found
-                self._try(directory)
+        for place, folder in enumerate(self._folders):
+            for manifest in sorted(folder.glob(f"*/{FILE_NAME}")):
+                self._look(manifest.parent, place)
         self.loaded.set()
+
+    def _look(self, directory: Path, place: int) -> None:
+        """Load a directory that is new or changed, unless an earlier folder has, or had, one of its name."""
+        name = directory.name
+        found = fingerprint(directory)
+        if not found or self._place.get(name, place) < place or (self._place.get(name), self._seen.get(name)) == (place, found):
+            return
+        self._place[name], self._seen[name] = place, found
+        self._try(directory)
 
     def _watch(self) -> None:
         self.refresh()

@@ -73,6 +73,20 @@ def service_ends(listener: socket.socket) -> bool:
     return f"socket:[{os.fstat(listener.fileno()).st_ino}]" not in held
 
 
+def limit_stalls(connection: socket.socket, seconds: float) -> None:
+    """Let every read and write of a blocking socket end after so many seconds without a byte.
+
+    gunicorn reads bodies without a time-out: a client that announces one and sends nothing, or whose machine is gone, would hold its
+    thread for ever, and as many as there are threads the whole service. The kernel's time-outs survive gunicorn's `setblocking`.
+    """
+    whole = int(seconds)
+    limit = struct.pack("ll", whole, int((seconds - whole) * 1e6))
+    # Not every kind of socket has them.
+    with contextlib.suppress(OSError):
+        for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
+            connection.setsockopt(socket.SOL_SOCKET, option, limit)
+
+
 class DrainingWorker(ThreadWorker):  # type: ignore[misc] # gunicorn has no types
     """The application carries what the worker needs: its engine, and how long to drain."""
 
@@ -134,6 +148,7 @@ class DrainingWorker(ThreadWorker):  # type: ignore[misc] # gunicorn has no type
     def handle(self, conn: Any) -> Any:
         """In the thread. A new connection's first bytes may be still to come: that wait is its client's, not ours."""
         conn.waited_s = time.monotonic() - conn.queued
+        limit_stalls(conn.sock, self.wsgi.extensions["stall_timeout_s"])
         return super().handle(conn)
 
     def handle_request(self, req: Any, conn: Any) -> Any:

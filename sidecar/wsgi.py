@@ -32,4 +32,5 @@ def load() -> Flask:
     app = create_app(settings, engine, metrics)
     app.extensions["engine"] = engine
     app.extensions["drain_s"] = settings.drain_s
+    app.extensions["stall_timeout_s"] = settings.stall_timeout_s
     return app

@@ -77,7 +77,9 @@ def sidecar(options: Mapping[str, Any]) -> Rerank:
     from sidecar.ranking import RankRequest  # noqa: PLC0415
 
     directory = Path(options["directory"])
-    settings = Settings(models=directory.parent, default_profile=directory.name, score_cache_mb=0, document_cache_mb=0, reload_interval_s=0)
+    settings = Settings(
+        models=(directory.parent,), default_profile=directory.name, score_cache_mb=0, document_cache_mb=0, reload_interval_s=0
+    )
     engine = make_engine(settings, Metrics())
     engine.refresh()
     engine.check_ready()

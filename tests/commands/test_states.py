@@ -78,3 +78,11 @@ def test_a_filling_that_a_kill_cut_off_goes_on_where_the_store_ends(tmp_path: Pa
 def test_a_profile_that_keeps_nothing_is_named_by_the_sidecars_own_words(url: str) -> None:
     with pytest.raises(ServiceFailed, match="best"):
         SidecarStates(url, "best").fill(ROWS, lambda _: None)
+
+
+def test_what_would_fail_a_filling_is_told_before_it(url: str, tmp_path: Path) -> None:
+    SidecarStates(url, "instant").check()
+    with pytest.raises(ServiceFailed, match="best"):
+        SidecarStates(url, "best").check()
+    with running(tmp_path) as without_a_store, pytest.raises(ServiceFailed, match="RERANK_STORE"):
+        SidecarStates(without_a_store.url, "instant").check()

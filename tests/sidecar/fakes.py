@@ -86,7 +86,7 @@ def make_engine(scorer: FakeScorer, *, fusion: Fusion | None = None, transform: 
         return Profile(name, manifest, reader, "fake:1", b"key", ranker=ranker)
 
     metrics = Metrics()
-    profiles = Profiles(Path("/nowhere"), load, interval_s=0, metrics=metrics)
+    profiles = Profiles([Path("/nowhere")], load, interval_s=0, metrics=metrics)
     profiles.add(load("fast", Path("/nowhere")))
     profiles.loaded.set()
     caches = Caches(Cache(score_bytes, pair_bytes), Cache(10**6, len), documents, Cache(10**6, len), Cache(10**6, len))

@@ -52,6 +52,20 @@ def test_a_models_directory_that_is_not_there_is_an_error(tmp_path):
         Settings(models=tmp_path / "nowhere")
 
 
+def test_several_folders_of_models_are_written_as_a_path(environment, tmp_path):
+    own, shipped = tmp_path / "own", tmp_path / "shipped"
+    own.mkdir()
+    shipped.mkdir()
+    environment("RERANK_MODELS", f"{own}:{shipped}")
+    assert Settings().models == (own, shipped)
+    environment("RERANK_MODELS", f"{own}:{tmp_path / 'nowhere'}")
+    with pytest.raises(ValidationError, match="nowhere, which is not a directory"):
+        Settings()
+    environment("RERANK_MODELS", "")
+    with pytest.raises(ValidationError, match="names no directory"):
+        Settings()
+
+
 def test_a_backend_that_is_not_installed_names_what_to_install(monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
     with pytest.raises(ValidationError, match=r"\[openvino\]"):
@@ -69,6 +83,12 @@ def test_every_setting_says_what_it_means_and_is_in_the_reference():
         assert field.description
         assert f"| `RERANK_{name.upper()}` |" in page
         assert field.description in page
+
+
+def test_a_token_from_a_file_loses_its_line_end_and_an_empty_one_does_not_open_the_service():
+    assert Settings(token="s3cret\n").token.get_secret_value() == "s3cret"
+    with pytest.raises(ValidationError, match="let everybody in"):
+        Settings(token=" \n")
 
 
 def test_the_token_is_never_printed():

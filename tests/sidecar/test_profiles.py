@@ -30,7 +30,7 @@ def start(models):
     engines = []
 
     def begin(**settings):
-        engine = make_engine(Settings(models=models, scoring_threads=1, reload_interval_s=0, **settings), Metrics())
+        engine = make_engine(Settings(**{"models": models, "scoring_threads": 1, "reload_interval_s": 0, **settings}), Metrics())
         engine.refresh()
         engines.append(engine)
         return engine
@@ -91,6 +91,35 @@ def test_a_directory_that_vanishes_keeps_serving(start, models):
     (models / "fast" / "manifest.json").unlink()
     engine.refresh()
     assert rank(engine).scores
+
+
+def test_of_several_folders_the_first_that_has_a_name_serves_it(start, models, tmp_path_factory):
+    own = tmp_path_factory.mktemp("own")
+    write_model(own / "fast", seed=7)
+    write_model(models / "embed", kind="embedder")
+    engine = start(models=(own, models))
+    assert rank(engine).model == read_manifest(own / "fast").key
+    assert embed(engine, ["red"]).vectors
+
+
+def test_no_other_folder_s_model_steps_in_while_one_is_replaced_or_damaged(start, models, tmp_path_factory):
+    own = tmp_path_factory.mktemp("own")
+    write_model(own / "fast", seed=7)
+    engine = start(models=(own, models))
+    before = rank(engine).model
+    (own / "fast" / "manifest.json").unlink()
+    write_model(models / "fast", seed=8)
+    engine.refresh()
+    assert rank(engine).model == before
+
+
+def test_a_model_that_comes_into_an_earlier_folder_takes_over(start, models, tmp_path_factory):
+    own = tmp_path_factory.mktemp("own")
+    engine = start(models=(own, models))
+    write_model(own / "fast", seed=7)
+    engine.refresh()
+    engine.refresh()
+    assert rank(engine).model == read_manifest(own / "fast").key
 
 
 @pytest.mark.parametrize(

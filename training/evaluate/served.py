@@ -50,7 +50,7 @@ class Served:
         for name, directory in directories.items():
             (Path(self._folder.name) / name).symlink_to(directory.absolute(), target_is_directory=True)
         settings = Settings(
-            models=Path(self._folder.name),
+            models=(Path(self._folder.name),),
             score_cache_mb=0,
             document_cache_mb=_CACHE_MB,
             state_cache_mb=4 * _CACHE_MB,

@@ -149,6 +149,17 @@ def test_a_sidecar_that_keeps_failing_is_left_alone_and_tried_again(shopper: Ope
         assert circuit(shopper, failing.url) == "closed"
 
 
+def test_a_pipeline_in_a_search_body_cannot_switch_re_ranking_off_for_others(shopper: OpenSearch, stored: Store) -> None:
+    with running_stub() as shared:
+        pipeline = stored(shop.pipeline(shared.url))
+        shared.behaviour = sidecar.refusing(500)
+        own = {"query": shop.MATCH, "search_pipeline": shop.pipeline(shared.url, failures=1, open_ms=600_000)}
+        assert search(shopper, own) == first_pass(shopper, {"query": shop.MATCH})
+        assert circuit(shopper, shared.url) == "closed"
+        shared.behaviour = sidecar.upside_down
+        assert search(shopper, {"query": shop.MATCH}, search_pipeline=pipeline) == upside_down(shopper, {"query": shop.MATCH})
+
+
 def test_a_url_that_no_pipeline_names_any_more_leaves_the_statistics(shopper: OpenSearch, stub: StubSidecar, stored: Store) -> None:
     gone = "http://127.0.0.1:10"
     pipeline = stored(shop.pipeline(gone))

@@ -18,8 +18,11 @@ import org.opensearch.index.query.QueryBuilder;
  * builders of other plugins (neural, hybrid) live in class loaders that this plugin cannot see.
  */
 final class QueryText {
+    /** What is read of a text in query syntax, before its signs are taken out: no model reads a tenth of it. */
+    private static final int MAX_SYNTAX_CHARS = 20_000;
     private static final String QUERY_SYNTAX = "[\"()\\[\\]{}|~*^/\\\\]+|(?<=\\s|^)[+](?=\\S)";
-    private static final String NEGATED = "(?<=\\s|^)(?:-|!|NOT\\s+)(?:\"[^\"]*\"|\\([^)]*\\)|\\S+)";
+    /** Every repetition ends soon or at its own sign, so that no text takes long: there is no deadline here. */
+    private static final String NEGATED = "(?<=\\s|^)(?:-|!|NOT\\s+)(?:\"[^\"]*+\"|\\([^)]{0,300}+\\)|\\S+)";
     private static final String FIELD_PREFIX = "(?<=[\\s(+]|^)[\\w.*]+:(?=\\S)";
     private static final String BOOST_OR_SLOP = "(?<=\\S)[~^]\\d*(?:\\.\\d+)?(?=\\s|\\)|$)";
     private static final String OPERATORS = "\\b(?:AND|OR|NOT|TO)\\b|&&|\\|\\|";
@@ -105,7 +108,8 @@ final class QueryText {
     /** Query syntax without its signs and without the words that it excludes: a model would read those as wished for. */
     private static Object plain(Object query) {
         if (query instanceof String text) {
-            return text.replaceAll(NEGATED, " ")
+            return Texts.cut(text, MAX_SYNTAX_CHARS)
+                .replaceAll(NEGATED, " ")
                 .replaceAll(FIELD_PREFIX, "")
                 .replaceAll(BOOST_OR_SLOP, " ")
                 .replaceAll(OPERATORS, " ")

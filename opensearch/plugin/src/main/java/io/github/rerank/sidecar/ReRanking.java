@@ -27,6 +27,7 @@ final class ReRanking implements SidecarCall.Listener {
     private final Ticket.Widened ticket;
     private final SearchResponse response;
     private final CallSettings settings;
+    private final boolean stored;
     private final List<Endpoint> sidecars;
     private final NodeServices node;
     private final ActionListener<SearchResponse> listener;
@@ -43,6 +44,7 @@ final class ReRanking implements SidecarCall.Listener {
         Ticket.Widened ticket,
         SearchResponse response,
         CallSettings settings,
+        boolean stored,
         List<Endpoint> sidecars,
         NodeServices node,
         ActionListener<SearchResponse> listener
@@ -50,6 +52,7 @@ final class ReRanking implements SidecarCall.Listener {
         this.ticket = ticket;
         this.response = response;
         this.settings = settings;
+        this.stored = stored;
         this.sidecars = sidecars;
         this.node = node;
         this.listener = listener;
@@ -105,16 +108,20 @@ final class ReRanking implements SidecarCall.Listener {
     private SidecarCall.Limits limits() {
         return new SidecarCall.Limits(
             deadlineNanos,
-            asksNoMoreThanThePipeline(),
+            blame(),
             settings.maxInFlight(),
             settings.failures(),
             settings.openMs()
         );
     }
 
-    private boolean asksNoMoreThanThePipeline() {
+    private SidecarCall.Blame blame() {
+        if (stored == false) {
+            return SidecarCall.Blame.NONE;
+        }
         boolean ownProfile = Objects.equals(profile(), settings.profile()) == false;
-        return deadlineMs() >= settings.deadlineMs() && ticket.enlarged() == false && ownProfile == false;
+        boolean asksForMore = deadlineMs() < settings.deadlineMs() || ticket.enlarged() || ownProfile;
+        return asksForMore ? SidecarCall.Blame.NOT_SLOWNESS : SidecarCall.Blame.ALL;
     }
 
     private String profile() {

@@ -1,6 +1,7 @@
 package io.github.rerank.sidecar;
 
 import java.io.IOException;
+import java.util.Map;
 import java.util.Objects;
 import org.opensearch.core.common.io.stream.StreamInput;
 import org.opensearch.core.common.io.stream.StreamOutput;
@@ -53,6 +54,10 @@ final class RequestOverrides extends SearchExtBuilder {
     }
 
     static RequestOverrides parse(XContentParser parser) throws IOException {
+        XContentParser.Token token = parser.currentToken() == null ? parser.nextToken() : parser.currentToken();
+        if (token != XContentParser.Token.START_OBJECT) {
+            throw new Config("ext", null, Map.of()).complaint(NAME, "must be an object, such as {\"enabled\": false}");
+        }
         Config config = new Config("ext." + NAME, null, parser.map());
         RequestOverrides overrides = new RequestOverrides(
             config.flag("enabled"),

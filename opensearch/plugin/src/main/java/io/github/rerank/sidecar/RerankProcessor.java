@@ -14,6 +14,8 @@ import org.opensearch.search.pipeline.SearchResponseProcessor;
 final class RerankProcessor extends AbstractProcessor implements SearchResponseProcessor {
     static final String TYPE = "sidecar_rerank";
     private final CallSettings settings;
+    /** Whether the pipeline is the cluster's, and not a search's own. */
+    private final boolean stored;
     private final List<Endpoint> sidecars;
     private final NodeServices node;
 
@@ -22,11 +24,13 @@ final class RerankProcessor extends AbstractProcessor implements SearchResponseP
         String description,
         boolean ignoreFailure,
         CallSettings settings,
+        boolean stored,
         List<Endpoint> sidecars,
         NodeServices node
     ) {
         super(tag, description, ignoreFailure);
         this.settings = settings;
+        this.stored = stored;
         this.sidecars = sidecars;
         this.node = node;
     }
@@ -50,7 +54,7 @@ final class RerankProcessor extends AbstractProcessor implements SearchResponseP
     ) {
         switch (Ticket.of(context)) {
             case Ticket.Skipped skipped -> leaveAlone(skipped, request, response, listener);
-            case Ticket.Widened widened -> new ReRanking(widened, response, settings, sidecars, node, listener).start();
+            case Ticket.Widened widened -> new ReRanking(widened, response, settings, stored, sidecars, node, listener).start();
         }
     }
 
@@ -87,7 +91,8 @@ final class RerankProcessor extends AbstractProcessor implements SearchResponseP
                 case SEARCH_REQUEST -> known(config, settings);
                 default -> List.of();
             };
-            return new RerankProcessor(tag, description, ignoreFailure, settings, sidecars, node);
+            boolean stored = pipelineContext.getPipelineSource() == Processor.PipelineSource.UPDATE_PIPELINE;
+            return new RerankProcessor(tag, description, ignoreFailure, settings, stored, sidecars, node);
         }
 
         private List<Endpoint> known(Config config, CallSettings settings) {

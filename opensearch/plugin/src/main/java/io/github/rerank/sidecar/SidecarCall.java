@@ -44,10 +44,19 @@ final class SidecarCall {
 
     /**
      * @param deadlineNanos when the call ends at the latest
-     * @param counts whether being slow speaks against the sidecar: not where the request allowed less, or asked for more, than the
-     *        pipeline
+     * @param blame which failures speak against the sidecar, for all searches of this node
      */
-    record Limits(long deadlineNanos, boolean counts, int maxInFlight, int failures, int openMs) {}
+    record Limits(long deadlineNanos, Blame blame, int maxInFlight, int failures, int openMs) {}
+
+    /** What a failure of this call says of the sidecar. */
+    enum Blame {
+        /** All of them count. */
+        ALL,
+        /** Not being slow: the request allowed less time, or asked for more, than its pipeline. */
+        NOT_SLOWNESS,
+        /** None: the pipeline came with the search, and whoever may search must not close the circuit to others. */
+        NONE
+    }
 
     /**
      * @param body writes the question for a call that may still take so many milliseconds
@@ -144,7 +153,11 @@ final class SidecarCall {
     /** What a failure says of the sidecar: that it is slow, or sends work away for lack of time, may be the request's own doing. */
     private Failure verdict(Failure failure) {
         boolean slow = failure == Failure.DEADLINE || failure == Failure.OVERLOADED;
-        return slow && limits.counts() == false ? Failure.REJECTED : failure;
+        return switch (limits.blame()) {
+            case ALL -> failure;
+            case NOT_SLOWNESS -> slow ? Failure.REJECTED : failure;
+            case NONE -> Failure.REJECTED;
+        };
     }
 
     private boolean isPast(long nanos) {

@@ -86,7 +86,7 @@ class RerankProcessorTest {
         PipelineProcessingContext context = new PipelineProcessingContext();
         ticket.keep(context);
         SearchRequest request = new SearchRequest(new String[] { "shop" }, new SearchSourceBuilder());
-        new RerankProcessor(null, null, false, settings, List.of(endpoint), node)
+        new RerankProcessor(null, null, false, settings, true, List.of(endpoint), node)
             .processResponseAsync(request, response, context, ActionListener.wrap(this::received, errors::add));
     }
 

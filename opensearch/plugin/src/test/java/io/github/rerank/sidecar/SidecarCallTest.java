@@ -26,11 +26,11 @@ class SidecarCallTest {
     private final FakeTimer timer = new FakeTimer();
     private final Outcome outcome = new Outcome();
     private Executor executor = Runnable::run;
-    private boolean counts = true;
+    private SidecarCall.Blame blame = SidecarCall.Blame.ALL;
 
     private SidecarCall started() {
         SidecarCall.Tools tools = new SidecarCall.Tools(executor, timer, () -> timer.nanos, stats);
-        SidecarCall.Limits limits = new SidecarCall.Limits(TimeUnit.MILLISECONDS.toNanos(DEADLINE_MS), counts, 2, 3, 1000);
+        SidecarCall.Limits limits = new SidecarCall.Limits(TimeUnit.MILLISECONDS.toNanos(DEADLINE_MS), blame, 2, 3, 1000);
         SidecarCall call = new SidecarCall(tools, limits, outcome);
         call.start();
         return call;
@@ -209,7 +209,7 @@ class SidecarCallTest {
 
     @Test
     void aRequestThatAsksForMoreThanThePipelineDoesNotBlameTheSidecarForBeingSlow() {
-        counts = false;
+        blame = SidecarCall.Blame.NOT_SLOWNESS;
         FakeSidecar sidecar = new FakeSidecar();
         ask(sidecar);
         timer.advance(DEADLINE_MS);
@@ -219,7 +219,7 @@ class SidecarCallTest {
     @ParameterizedTest
     @ValueSource(ints = { 429, 504 })
     void norForSendingItAwayAndTheNextIsAskedAllTheSame(int status) {
-        counts = false;
+        blame = SidecarCall.Blame.NOT_SLOWNESS;
         FakeSidecar first = new FakeSidecar();
         FakeSidecar second = new FakeSidecar();
         ask(first, second);
@@ -232,11 +232,25 @@ class SidecarCallTest {
     @ParameterizedTest
     @ValueSource(ints = { 500, 503 })
     void butItDoesForAnAnswerThatCannotBeUsed(int status) {
-        counts = false;
+        blame = SidecarCall.Blame.NOT_SLOWNESS;
         FakeSidecar sidecar = new FakeSidecar();
         ask(sidecar);
         sidecar.status(status);
         assertEquals(1, sidecar.endpoint.breaker().failuresInARow());
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = { 429, 500, 503, 504 })
+    void aPipelineThatCameWithTheSearchClosesNoCircuit(int status) {
+        blame = SidecarCall.Blame.NONE;
+        FakeSidecar refusing = new FakeSidecar();
+        ask(refusing);
+        refusing.status(status);
+        assertEquals(0, refusing.endpoint.breaker().failuresInARow());
+        FakeSidecar hanging = new FakeSidecar();
+        ask(hanging);
+        timer.advance(DEADLINE_MS);
+        assertEquals(0, hanging.endpoint.breaker().failuresInARow());
     }
 
     @Test

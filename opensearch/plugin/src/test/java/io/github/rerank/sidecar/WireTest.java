@@ -8,6 +8,8 @@ import java.net.URI;
 import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 import org.opensearch.OpenSearchException;
 import org.opensearch.Version;
 import org.opensearch.cluster.node.DiscoveryNode;
@@ -63,6 +65,12 @@ class WireTest {
     @Test
     void anUnknownKeyInARequestsSectionIsRefused() {
         assertThrows(OpenSearchException.class, () -> overrides("{\"windw\":50}"));
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = { "false", "\"off\"", "null", "[\"best\"]" })
+    void aRequestsSectionThatIsNoObjectIsRefused(String json) {
+        assertThrows(OpenSearchException.class, () -> overrides(json));
     }
 
     @Test

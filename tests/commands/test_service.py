@@ -1,0 +1,33 @@
+"""A sidecar of this machine is started anew where what it would be started with has changed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from cluster.ports import free_port
+from cluster.service import Service
+from cluster.workspace import Workspace
+from tests.sidecar.tiny import write_model
+
+
+def test_up_serves_the_settings_of_now_and_leaves_alone_what_has_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_model(tmp_path / "shipped" / "fast")
+    write_model(tmp_path / "own" / "fast", seed=3)
+    service = Service("test", free_port(), Workspace(tmp_path / "var", None))
+    monkeypatch.setenv("RERANK_MODELS", str(tmp_path / "shipped"))
+    try:
+        shipped = service.up()
+        assert service.up() == shipped
+        first = service.daemon.running()
+        monkeypatch.setenv("RERANK_MODELS", f"{tmp_path / 'own'}:{tmp_path / 'shipped'}")
+        own = service.up()
+        assert own.ready
+        assert own.models != shipped.models
+        assert service.daemon.running() != first
+        monkeypatch.setenv("RERANK_TOKEN", "s3cret")
+        service.up()
+        assert "s3cret" not in (service.daemon.folder / "process.json").read_text()
+    finally:
+        service.down()
