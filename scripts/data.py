@@ -88,9 +88,11 @@ def grade(paths: tuple[Path, ...], engine: str, memory_limit: str, out: Path, **
     help="Texts of the run's query ids, ID<TAB>TEXT, such as the queries.tsv of `rerank evaluate`.",
 )
 @mining_options
-@click.option("--hard-negatives", default=4, show_default=True)
-@click.option("--hard-below", default=10, show_default=True, help="Hard negatives rank below this in the first pass.")
-@click.option("--random-negatives", default=4, show_default=True)
+@click.option("--hard-negatives", type=click.IntRange(0), default=4, show_default=True)
+@click.option(
+    "--hard-below", type=click.IntRange(0), default=10, show_default=True, help="Hard negatives rank below this in the first pass."
+)
+@click.option("--random-negatives", type=click.IntRange(0), default=4, show_default=True)
 @click.option("--max-hits", default=32, show_default=True, type=click.IntRange(min=2), help="Hits of a training list at most.")
 @click.option("--keep-single-grade", is_flag=True, help="Keep lists of one grade, for losses over single hits.")
 @click.option("--seed", default=0, show_default=True)
@@ -183,9 +185,17 @@ def _with_engine(name: Any, memory_limit: str, run: Callable[[Engine], None]) ->
         with open_engine(name, memory_limit=memory_limit) as opened:
             run(opened)
     except duckdb.Error as error:
-        raise click.ClickException(f"DuckDB stopped: {error}. Look at --item-pattern or --memory-limit if it speaks of them") from error
+        raise click.ClickException(f"DuckDB stopped: {error}. {_meaning(str(error))}") from error
     except (ValueError, FileNotFoundError, RuntimeError) as error:
         raise click.ClickException(str(error)) from error
+
+
+def _meaning(message: str) -> str:
+    if "state machine" in message:
+        return "A file ends some lines with LF and others with CRLF: make them alike (dos2unix)"
+    if "nicode" in message or "UTF-8" in message:
+        return "A file is not UTF-8: convert it, for instance iconv -f latin1 -t utf-8"
+    return "Look at --item-pattern or --memory-limit if it speaks of them"
 
 
 def _interactions(engine: Engine, paths: tuple[Path, ...], options: dict[str, Any]) -> Read:

@@ -69,7 +69,7 @@ def command(
     helps = fitted.helps(min_gain)
     written = helps and not dry_run
     if written:
-        write_fusion(model, fitted, sets, plan)
+        write_fusion(model, fitted, sets)
     if as_json:
         print_json({"fitted": fitted, "helps": helps, "written": written})
         return

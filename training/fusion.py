@@ -61,6 +61,8 @@ class Fitted:
     after: float
     comparison: Comparison
     kinds: Mapping[str, Comparison]
+    # Whose windows it was fitted on.
+    first_passes: tuple[str, ...] = ()
 
     def helps(self, least: float) -> bool:
         """Whether fusing gains at least so much NDCG@10 on queries that it was not fitted on."""
@@ -86,8 +88,9 @@ def fit_fusion(
         rest = [part for number, part in enumerate(parts) if number != held_out]
         weights = _fit(_flat(rest), _best_penalty(rest, penalties, near), near)
         fused |= _ndcg(parts[held_out], weights)
-    bare = _ndcg(lists, _bare())
-    first_pass = _ndcg(lists, _only(FIRST_PASS))
+    # On the same queries: a part without a relevant hit can neither be fitted on nor say anything.
+    bare = _ndcg(_flat(parts), _bare())
+    first_pass = _ndcg(_flat(parts), _only(FIRST_PASS))
     kinds = _by_kind(lists, fused, first_pass)
     penalty = _best_penalty(parts, penalties, near)
     return Fitted(
@@ -100,6 +103,7 @@ def fit_fusion(
         _mean(fused),
         compare(fused, bare),
         kinds,
+        tuple(dict.fromkeys(item.source.rsplit(" ", 1)[-1] for item in lists)),
     )
 
 

@@ -5,9 +5,11 @@ The encoder keeps transformers' layout, so the result is a base like any other: 
 
 from __future__ import annotations
 
+import json
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
@@ -66,9 +68,13 @@ class _Texts(Dataset[dict[str, list[int]]]):
 
 
 def pretrain(base: str, documents: Iterable[Fields], output: Path, settings: PretrainSettings, *, report_to: str = "tensorboard") -> float:
-    """Pre-train and write `output/model`; returns the mean loss of the run. An interrupted run goes on from its last whole checkpoint."""
+    """Pre-train and write `output/model`; returns the mean loss of the run. An interrupted run goes on from its last whole checkpoint.
+
+    Raises ValueError where the folder holds the run of another catalogue, base or settings.
+    """
     set_seed(settings.seed)
     texts = catalogue_texts(documents)
+    _keep(output, {"base": base, **asdict(settings), "texts": blake2b("\n".join(texts).encode(), digest_size=16).hexdigest()})
     tokenizer = masking_tokenizer(base)
     model = AutoModelForMaskedLM.from_pretrained(base_directory(base))
     if settings.new_words:
@@ -84,7 +90,22 @@ def pretrain(base: str, documents: Iterable[Fields], output: Path, settings: Pre
     # The encoder alone: the masked-word head has done its work.
     model.base_model.save_pretrained(output / "model")
     tokenizer.backend_tokenizer.save(str(output / "model" / "tokenizer.json"))
-    return float(result.training_loss)
+    # Of the whole run, also where this call took its last steps or none.
+    logged = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
+    return float(sum(logged) / len(logged) if logged else result.training_loss)
+
+
+def _keep(output: Path, run: Mapping[str, object]) -> None:
+    """Note what the folder's checkpoints are of; raises ValueError where they are of something else."""
+    kept = output / "pretrain.json"
+    if last_whole_checkpoint(output):
+        before = json.loads(kept.read_text()) if kept.exists() else {}
+        if other := sorted(name for name, value in run.items() if before.get(name) != value):
+            raise ValueError(
+                f"{output} holds a run with another {', '.join(other)}, from which this one would go on: take another --out, or delete it"
+            )
+    output.mkdir(parents=True, exist_ok=True)
+    kept.write_text(json.dumps(run, indent=2) + "\n")
 
 
 def catalogue_texts(documents: Iterable[Fields]) -> list[str]:

@@ -77,7 +77,10 @@ def train(
             _ready(output, run, resume=resume)
         checkpoint = last_whole_checkpoint(output)
     started = time.monotonic()
-    trainer.train(resume_from_checkpoint=checkpoint)
+    if checkpoint is None:
+        trainer.train()
+    else:
+        trainer.go_on(Path(checkpoint))
     report = _report(run, trainer, time.monotonic() - started)
     if trainer.is_world_process_zero():
         _save(output, trainer, load_tokenizer(run.model.tokenizer or run.model.base), report)
@@ -130,7 +133,22 @@ def load_data(run: RunFile, store: TokenStore) -> tuple[ListDataset, dict[str, L
     check_sets_apart(training, validation, store)
     dataset = ListDataset(lists, store, noise=run.noise.noise(), seed=run.train.seed)
     names = set_names([path for path, _ in validation])
-    return dataset, {name: ListDataset(found, store) for name, (_, found) in zip(names, validation, strict=True)}
+    return dataset, {name: ListDataset(_graded(path, found), store) for name, (path, found) in zip(names, validation, strict=True)}
+
+
+def _graded(path: str, lists: Sequence[TrainingList]) -> list[TrainingList]:
+    """The lists that NDCG can be measured on; raises ValueError where there is none, as any checkpoint would then be the best."""
+    graded = [item for item in lists if max(item.grades or (), default=0) > 0]
+    if not graded:
+        raise ValueError(
+            f"validation set {path} has no list with a relevant hit, and NDCG cannot be measured on a teacher's logits: leave it out, or "
+            "name a set with grades"
+        )
+    if len(graded) < len(lists):
+        logger.warning(
+            "validation set %s: %d of %d lists have no relevant hit and are left out", path, len(lists) - len(graded), len(lists)
+        )
+    return graded
 
 
 def set_names(paths: Sequence[str]) -> list[str]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import os
 import shutil
 import zipfile
@@ -20,7 +21,8 @@ from accelerate.utils import broadcast_object_list
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
-from transformers import EarlyStoppingCallback, Trainer, TrainerCallback, TrainingArguments
+from transformers import EarlyStoppingCallback, Trainer, TrainerCallback, TrainerState, TrainingArguments
+from transformers.trainer import TRAINER_STATE_NAME
 
 from training.allocator import keep_freed_memory
 from training.batches import TARGETS, BudgetSampler, ListDataset
@@ -57,9 +59,10 @@ class RankingTrainer(Trainer):
         callbacks: list[TrainerCallback] | None = None,
     ) -> None:
         keep_freed_memory()
-        stopping = [EarlyStoppingCallback(spec.patience)] if spec.patience is not None and validation else []
+        self.stopping = EarlyStoppingCallback(spec.patience) if spec.patience is not None and validation else None
+        first = [self.stopping] if self.stopping is not None else []
         super().__init__(
-            network, arguments, train_dataset=training, eval_dataset=dict(validation) or None, callbacks=[*stopping, *(callbacks or [])]
+            network, arguments, train_dataset=training, eval_dataset=dict(validation) or None, callbacks=[*first, *(callbacks or [])]
         )
         self.spec = spec
         self.losses = losses
@@ -67,6 +70,23 @@ class RankingTrainer(Trainer):
         self.validation = validation
         # The loss already is a mean over the step's lists; the Trainer must not divide by a count of items.
         self.model_accepts_loss_kwargs = False
+
+    def go_on(self, checkpoint: Path) -> None:
+        """Train from a checkpoint to the end, waiting for a better one as long as the run that wrote it would have; where that was over
+        already, no further step is taken, which transformers would do in the middle of an epoch."""
+        state = TrainerState.load_from_json(str(checkpoint / TRAINER_STATE_NAME))
+        waited = (state.global_step - (state.best_global_step or 0)) // self.spec.eval_steps
+        patience = self.stopping.early_stopping_patience if self.stopping is not None else math.inf
+        if self.stopping is not None:
+            self.stopping.early_stopping_patience_counter = waited
+        if state.global_step < state.max_steps and waited < patience:
+            self.train(resume_from_checkpoint=str(checkpoint))
+            return
+        kept = (
+            Path(state.best_model_checkpoint).name if state.best_model_checkpoint and self.args.load_best_model_at_end else checkpoint.name
+        )
+        self._load_from_checkpoint(str(checkpoint.parent / kept))
+        self.state = state
 
     def get_train_dataloader(self) -> DataLoader[Any]:
         """The training batches of an epoch, in an order that (seed, epoch) decide."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from training.data.catalogue import ESCI, MSRD, PRESETS, CatalogueColumns, document, read_catalogue
+from training.data.catalogue import ESCI, MSRD, PRESETS, CatalogueColumns, catalogue_columns, document, read_catalogue
 
 SHOP = CatalogueColumns("sku", {"title": "name", "brand": "maker.name", "category": "path", "size": "size"})
 
@@ -51,6 +51,32 @@ def test_a_short_row_of_a_csv_is_named_by_the_line_that_it_starts_on(tmp_path: P
     catalogue, report = read_catalogue([path], CatalogueColumns("sku", {"title": "name"}))
     assert list(catalogue) == ["1", "3"]
     assert [row.line for row in report.examples] == [4]
+
+
+def test_a_quote_that_is_never_closed_takes_no_row_away_in_silence(tmp_path: Path) -> None:
+    path = tmp_path / "shop.csv"
+    path.write_text('sku,name\n1,a\n2,"19 inch tv\n' + "".join(f"{number},b\n" for number in range(3, 903)))
+    catalogue, report = read_catalogue([path], CatalogueColumns("sku", {"title": "name"}))
+    assert list(catalogue) == ["1"]
+    assert [(row.line, row.reason) for row in report.examples] == [
+        (3, "not a row: unexpected end of data, and 900 lines after it are lost with it")
+    ]
+
+
+def test_a_cell_that_no_catalogue_has_costs_no_later_row(tmp_path: Path) -> None:
+    path = tmp_path / "shop.csv"
+    path.write_text('sku,name\n1,"' + "a lamp\n" * 30_000 + "2,b\n")
+    catalogue, report = read_catalogue([path], CatalogueColumns("sku", {"title": "name"}))
+    assert list(catalogue) == ["2"]
+    assert report.rows > 1
+
+
+def test_a_named_role_whose_column_no_row_has_is_refused_with_those_that_there_are(tmp_path: Path) -> None:
+    path = tmp_path / "shop.jsonl"
+    path.write_text('{"sku": 1, "name": "a", "facts": {"maker": ""}}\n')
+    with pytest.raises(ValueError, match=r"brand=brnd: no row has it; the rows have facts, name, sku"):
+        read_catalogue([path], catalogue_columns(None, ["title=name", "brand=brnd"], "sku"))
+    assert read_catalogue([path], catalogue_columns(None, ["title=name", "brand=brnd,facts.maker"], "sku"))[0]
 
 
 def test_a_role_may_join_several_columns() -> None:

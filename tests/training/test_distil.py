@@ -9,7 +9,7 @@ from click.testing import CliRunner
 from scripts.distil import command
 from training.batches import TrainingList
 from training.distil.label import Sampling, Teacher, label, mix, sample_candidates, standardise
-from training.distil.queries import generate_queries, read_queries
+from training.distil.queries import generate_queries, read_queries, words_of
 from training.distil.retrievers import Bm25Retriever
 from training.distil.teachers import mix_logits, with_teachers
 from training.training_set import read_lists
@@ -70,6 +70,20 @@ def test_a_labelled_list_prefers_the_document_its_query_was_made_from():
     for item, query in zip(lists, queries, strict=True):
         assert item.teacher is not None
         assert item.teacher[item.doc_ids.index(query.doc_id)] > np.mean(item.teacher)
+
+
+def test_how_many_queries_are_scored_at_once_changes_nothing():
+    queries = generate_queries(CATALOGUE, count=5, seed=4, typo=0.0)
+    teachers = {"bm25": Teacher(Bm25Retriever(CATALOGUE), 1.0)}
+    together, alone = (
+        list(label(CATALOGUE, queries, teachers, sampling=Sampling(), seed=1, source="shop", chunk=chunk)) for chunk in (256, 1)
+    )
+    assert together == alone
+
+
+def test_words_keep_their_accents_and_other_alphabets_have_words_too():
+    assert words_of("Pokémon (crème_brûlée), Häagen-Dazs 2.5l Café") == ["Pokémon", "crème", "brûlée", "Häagen-Dazs", "2.5l", "Café"]
+    assert words_of("чайник 電気ケトル") == ["чайник", "電気ケトル"]
 
 
 def test_a_teacher_s_offset_says_nothing():

@@ -20,7 +20,7 @@ from tests.training.shop import JUDGED, PRODUCTS, write_models, write_shop
 from training.evaluate.card import annotate_cards
 from training.evaluate.evidence import Plan
 from training.evaluate.files import write
-from training.evaluate.judged import limited, read_folder
+from training.evaluate.judged import OwnFiles, limited, read_folder, read_own
 from training.evaluate.run import evaluate_all
 from training.evaluate.served import Served
 from training.evaluate.setup import Place, Selection, spread
@@ -240,3 +240,18 @@ def test_a_card_says_what_the_report_says(shop: Path, models: Path, tmp_path: Pa
     assert measured == {round(row.means["ndcg@10"], 4)}
     assert [name for name in manifest.latency if "documents known" in name]
     assert "hits re-ranked" in (directory / "README.md").read_text()
+
+
+@pytest.mark.parametrize("grade", ["2.5", "100"])
+def test_ratings_that_are_no_grades_are_refused_before_anything_is_scored(tmp_path, grade):
+    path = tmp_path / "judgments.csv"
+    path.write_text(f"query,doc_id,grade\nlamp,1,{grade}\nlamp,2,0\n")
+    with pytest.raises(InvalidCatalogue, match=rf"grade {grade}; .* --esci-ratings"):
+        read_own(OwnFiles(path), "all")
+
+
+def test_an_empty_file_of_judgments_is_named(tmp_path):
+    path = tmp_path / "judgments.csv"
+    path.write_text("")
+    with pytest.raises(InvalidCatalogue, match="is empty"):
+        read_own(OwnFiles(path), "all")

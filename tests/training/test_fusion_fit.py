@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -117,3 +118,14 @@ def test_two_fits_are_equal(useful: Fitted) -> None:
 def test_too_few_queries_are_refused() -> None:
     with pytest.raises(ValueError, match="too few"):
         fitted(windows(informative=True)[:2])
+
+
+def test_queries_whose_windows_hold_nothing_relevant_do_not_stop_the_fit() -> None:
+    lists = windows(informative=True)
+    alone = [item for item in lists if zlib.crc32(f"fold {item.query}".encode()) % 5 == 0]
+    hopeless = {item.query for item in alone}
+    lists = [replace(item, grades=item.grades * 0.0) if item.query in hopeless else item for item in lists]
+    found = fit_fusion(lists, folds=5, penalties=(0.01, 1.0))
+    assert (found.folds, found.lists) == (4, QUERIES)
+    assert found.comparison.queries == QUERIES - len(hopeless)
+    assert found.first_passes == ("test",)

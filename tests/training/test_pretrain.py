@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 import torch
@@ -90,3 +91,16 @@ def test_a_checkpoint_that_was_cut_off_is_left_out(tmp_path):
     whole, resumed = (load_file(tmp_path / name / "model" / "model.safetensors") for name in ("whole", "killed"))
     assert all(torch.equal(whole[name], resumed[name]) for name in whole)
     assert not broken.exists()
+
+
+def test_a_folder_goes_on_with_its_own_run_and_with_no_other(tmp_path):
+    base = str(make_base(tmp_path / "base"))
+    first = pretrain(base, DOCUMENTS, tmp_path / "out", QUICK, report_to="none")
+    kept = (tmp_path / "out" / "model" / "model.safetensors").read_bytes()
+    with pytest.raises(ValueError, match="another texts"):
+        pretrain(base, [{"title": "other words"}], tmp_path / "out", QUICK, report_to="none")
+    with pytest.raises(ValueError, match="another epochs"):
+        pretrain(base, DOCUMENTS, tmp_path / "out", replace(QUICK, epochs=QUICK.epochs + 1), report_to="none")
+    assert first > 0
+    pretrain(base, DOCUMENTS, tmp_path / "out", QUICK, report_to="none")
+    assert (tmp_path / "out" / "model" / "model.safetensors").read_bytes() == kept

@@ -54,6 +54,45 @@ def test_a_run_with_patience_stops_before_its_steps_are_over_and_keeps_the_best_
     assert not torch.equal(kept, last)
 
 
+def test_a_run_with_patience_that_is_killed_while_it_waits_stops_where_one_that_was_not_does(run, tmp_path):
+    settings = run(validation=contrary(tmp_path / "validation"), max_steps=60, eval_steps=2, patience=3, learning_rate=2e-3)
+    whole = train(settings, tmp_path / "whole", report_to="none")
+
+    def die(step):
+        if step == whole.steps - 1:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(settings, tmp_path / "killed", report_to="none", on_step=die)
+    assert train(settings, tmp_path / "killed", report_to="none").steps == whole.steps
+    assert torch.equal(weights(tmp_path / "whole" / "model"), weights(tmp_path / "killed" / "model"))
+
+
+def test_a_run_that_had_stopped_early_takes_no_further_step_when_it_is_repeated(run, tmp_path):
+    settings = run(validation=contrary(tmp_path / "validation"), max_steps=60, eval_steps=2, patience=2, learning_rate=2e-3)
+    first = train(settings, tmp_path / "out", report_to="none")
+    before = weights(tmp_path / "out" / "model")
+    steps = []
+    again = train(settings, tmp_path / "out", report_to="none", on_step=steps.append)
+    assert (again.steps, again.validation, steps) == (first.steps, first.validation, [])
+    assert torch.equal(before, weights(tmp_path / "out" / "model"))
+
+
+def test_a_run_that_had_ended_in_the_middle_of_an_epoch_takes_no_further_step_when_it_is_repeated(run, tmp_path):
+    settings = run(max_steps=4, eval_steps=3, learning_rate=2e-3)
+    assert train(settings, tmp_path / "out", report_to="none").steps == 4
+    before = weights(tmp_path / "out" / "model")
+    assert train(settings, tmp_path / "out", report_to="none").steps == 4
+    assert torch.equal(before, weights(tmp_path / "out" / "model"))
+
+
+def test_a_validation_set_without_a_relevant_hit_is_refused_as_any_checkpoint_would_be_the_best(run, tmp_path):
+    labelled = make_set(tmp_path / "labelled", lists=4, teacher=True)
+    write_lists(labelled, [replace(item, grades=None) for item in read_lists(labelled)])
+    with pytest.raises(ValueError, match="NDCG cannot be measured"):
+        train(run(validation=labelled, max_steps=2), tmp_path / "out", report_to="none")
+
+
 def weights(folder):
     """All weights of a folder in one row; a checkpoint's names have a prefix, and their order is the model's."""
     return torch.cat([tensor.flatten() for _, tensor in sorted(load_file(folder / "model.safetensors").items())])

@@ -7,7 +7,7 @@ is no document is named by file and line and left out.
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
@@ -33,6 +33,8 @@ class CatalogueColumns:
     doc_id: str
     roles: Mapping[str, str | Sequence[str]]
     separator: str | None = None
+    # Whether a user wrote the roles: then a column that no row has is a slip.
+    named: bool = False
 
 
 ESCI = CatalogueColumns(
@@ -69,23 +71,38 @@ def catalogue_columns(preset: str | None, roles: Sequence[str], id_column: str) 
         if not role or not equals or not columns:
             raise ValueError(f"{text!r} is not of the form ROLE=COLUMN or ROLE=COLUMN,COLUMN")
         named[role] = columns.split(",")
-    return CatalogueColumns(id_column, named or {role: role for role in ROLES})
+    return CatalogueColumns(id_column, named or {role: role for role in ROLES}, named=bool(named))
 
 
 def read_catalogue(paths: Sequence[Path], columns: CatalogueColumns) -> tuple[Catalogue, Report]:
-    """The documents of JSONL, CSV or TSV files, plain or gzipped; of an id that repeats, the first."""
+    """The documents of JSONL, CSV or TSV files, plain or gzipped; of an id that repeats, the first.
+
+    Raises ValueError where a role that the user named comes from columns that no row has.
+    """
     catalogue: dict[str, Fields] = {}
     bad: list[BadRow] = []
+    known: set[str] = set()
     for path in paths:
         for line, row in _rows(path):
+            if not isinstance(row, str):
+                known |= row.keys()
             reason = row if isinstance(row, str) else _add(catalogue, row, columns)
             if reason is not None:
                 bad.append(BadRow(str(path), line, reason))
+    if columns.named and known:
+        _refuse_unknown(columns, known)
     dropped: dict[str, int] = {}
     for found in bad:
         dropped[found.reason] = dropped.get(found.reason, 0) + 1
     examples = [row for reason in dropped for row in [b for b in bad if b.reason == reason][:EXAMPLES]]
     return catalogue, Report("catalogue", len(catalogue) + len(bad), dropped, tuple(examples))
+
+
+def _refuse_unknown(columns: CatalogueColumns, known: Set[str]) -> None:
+    for role, names in columns.roles.items():
+        paths = [names] if isinstance(names, str) else names
+        if not any(path.partition("[")[0].split(".")[0] in known for path in paths):
+            raise ValueError(f"--role {role}={','.join(paths)}: no row has it; the rows have {', '.join(sorted(known))}")
 
 
 def document(row: Mapping[str, object], columns: CatalogueColumns) -> Fields:
@@ -153,11 +170,19 @@ def _json_rows(file: TextIO) -> Iterator[tuple[int, _Row | str]]:
 
 
 def _delimited_rows(file: TextIO, delimiter: str) -> Iterator[tuple[int, _Row | str]]:
-    reader = csv.reader(file, delimiter=delimiter)
+    # Strict, as `rerank index` reads: else a quote that is never closed takes all rows after it into one cell.
+    reader = csv.reader(file, delimiter=delimiter, strict=True)
     header = next(reader, [])
-    started = reader.line_num + 1
-    for cells in reader:
+    while True:
+        started = reader.line_num + 1
+        try:
+            cells = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            lines = reader.line_num - started
+            yield started, f"not a row: {error}" + (f", and {lines} lines after it are lost with it" if lines else "")
+            continue
         if cells:
             whole = len(cells) == len(header)
             yield started, dict(zip(header, cells, strict=True)) if whole else "cannot be split into the columns of the header"
-        started = reader.line_num + 1

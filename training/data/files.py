@@ -24,6 +24,9 @@ def read_header(paths: Sequence[Path], delimiter: str) -> list[str]:
     for path in existing(paths):
         with open_text(Path(path)) as file:
             headers[path] = next(csv.reader(file, delimiter=delimiter), [])
+    for path, header in headers.items():
+        if not header:
+            raise ValueError(f"{path} is empty: its first line must name the columns")
     first, *others = headers.items()
     for path, header in others:
         if header != first[1]:

@@ -17,6 +17,9 @@ from training.data.lists import Catalogue
 from training.distil.queries import GeneratedQuery
 from training.distil.retrievers import Retriever, Scores
 
+# Scores of one teacher in memory: 64 MB, of which mixing holds several.
+_MOST_SCORES = 2**24
+
 
 @dataclass(frozen=True, slots=True)
 class Teacher:
@@ -48,8 +51,9 @@ def label(
     source: str,
     chunk: int = 256,
 ) -> Iterator[TrainingList]:
-    """Yield one list a query, in order, with teacher logits."""
+    """Yield one list a query, in order, with teacher logits. `chunk` queries are scored at once, fewer where the catalogue is large."""
     doc_ids = list(catalogue)
+    chunk = max(1, min(chunk, _MOST_SCORES // max(1, len(doc_ids))))
     positions = {doc_id: index for index, doc_id in enumerate(doc_ids)}
     rng = np.random.default_rng(seed)
     for start in range(0, len(queries), chunk):

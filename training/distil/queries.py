@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import random
 import re
+import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -14,7 +15,7 @@ from sidecar.encoding import Fields, field_text
 from training.batches import with_typo
 from training.data.lists import Catalogue
 
-_WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9'./-]*")
+_WORD = re.compile(r"[^\W_](?:[^\W_]|['./-])*")
 _STOP = frozenset("a an and are as at be by for from has in is it its of on or that the this to was were will with you your".split())  # noqa: SIM905 (a list of 28 strings reads worse)
 _LINKS = ("for", "with", "without", "in", "and")
 
@@ -54,7 +55,8 @@ def _query(fields: Fields, rng: random.Random) -> str:
 
 def words_of(text: str) -> list[str]:
     """The words of a text, punctuation left out."""
-    return [word.strip("'./-") for word in _WORD.findall(text)]
+    # A letter and its accent as one character: apart, the accent would end the word.
+    return [word.strip("'./-") for word in _WORD.findall(unicodedata.normalize("NFC", text))]
 
 
 def _words(fields: Fields, role: str) -> list[str]:

@@ -55,7 +55,7 @@ def write_labelled(
         lists.append(item)
         advance(1)
     wanted = {doc_id for item in lists for doc_id in item.doc_ids}
-    write_documents(out, {doc_id: catalogue[doc_id] for doc_id in wanted})
+    write_documents(out, {doc_id: catalogue[doc_id] for doc_id in sorted(wanted)})
     write_lists(out, lists)
     return len(lists)
 

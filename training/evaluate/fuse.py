@@ -38,7 +38,7 @@ def fuse_model(
     return fit_fusion(lists, folds=folds, prior=prior)
 
 
-def write_fusion(directory: Path, fitted: Fitted, sets: Sequence[JudgedSet], plan: Plan) -> Manifest:
+def write_fusion(directory: Path, fitted: Fitted, sets: Sequence[JudgedSet]) -> Manifest:
     """Set the fusion in the manifest and the card, with what it was fitted on and what cross-validation says of it."""
     data = ", ".join(f"{judged.name} {judged.part} ({len(judged.queries)} queries)" for judged in sets)
     quality = {
@@ -47,7 +47,7 @@ def write_fusion(directory: Path, fitted: Fitted, sets: Sequence[JudgedSet], pla
         "fusion: NDCG@10 bare, by cross-validation": round(fitted.before, 4),
         "fusion: NDCG@10 fused, by cross-validation": round(fitted.after, 4),
         "fusion: windows": fitted.lists,
-        "fusion: fitted on": f"{data}: windows of {' and '.join(plan.first_passes)}",
+        "fusion: fitted on": f"{data}: windows of {' and '.join(fitted.first_passes)}",
     }
     return annotate(directory, fusion=fitted.fusion, quality=quality)
 

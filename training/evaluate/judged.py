@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
+import duckdb
 import msgspec
 
 from cluster.errors import InvalidCatalogue
@@ -25,6 +26,8 @@ from training.data.report import Report
 from training.data.splits import PARTS, Part, split_by_names, split_by_query
 from training.training_set import read_documents, read_lists
 
+# 2^grade - 1 beyond it has no meaning; metrics refuse it too.
+_MAX_GRADE = 30
 Split = Literal["train", "validation", "test", "all"]
 
 
@@ -75,10 +78,22 @@ def read_own(files: OwnFiles, split: Split) -> JudgedSet:
     try:
         lists, notes = _lists(files)
         catalogue, report = read_catalogue([files.catalogue], files.columns) if files.catalogue else ({}, None)
-    except (OSError, ValueError) as error:
+        _refuse_ratings(files.judgments, lists)
+    except (OSError, ValueError, duckdb.Error) as error:
         raise InvalidCatalogue(str(error)) from error
     found = _Found(catalogue, lists, split_by_query(lists), (*notes, *_losses(report)))
     return _chosen(files.judgments.name.split(".")[0], found, split)
+
+
+def _refuse_ratings(path: Path, lists: Sequence[QueryList]) -> None:
+    """Before hours of scoring, not after them: metrics read whole grades, and gain 2^grade - 1."""
+    for item in lists:
+        for grade in item.grades:
+            if grade != int(grade) or grade > _MAX_GRADE:
+                raise ValueError(
+                    f"{path}: query {item.query!r} has the grade {grade:g}; grades are whole numbers such as 0 to 3. "
+                    "For the ratings 100, 10, 1, 0 say --esci-ratings"
+                )
 
 
 def recognise(folder: Path) -> str:
@@ -161,7 +176,9 @@ def _read_samples(folder: Path) -> _Found:
 def _read_training_set(folder: Path) -> _Found:
     graded = [item for item in read_lists(folder) if item.grades is not None]
     lists = [_query_list(number, item) for number, item in enumerate(graded, start=1)]
-    return _Found(read_documents(folder), lists, {})
+    rounded = sum(any(grade != round(grade) for grade in item.grades or ()) for item in graded)
+    notes = (f"{rounded} lists have grades that are no whole numbers: rounded",) if rounded else ()
+    return _Found(read_documents(folder), lists, {}, notes)
 
 
 def _query_list(number: int, item: TrainingList) -> QueryList:
