@@ -98,14 +98,18 @@ class Settings(BaseSettings):
         default=8 * MIB, ge=1024, description="Bytes of a request body. Too large: memory for each request in flight."
     )
     max_hits: int = Field(default=1000, ge=1, description="Documents of one request. Too large: one request holds all cores for seconds.")
-    max_texts: int = Field(default=512, ge=1, description="Texts of one `/v1/embed`. Too large: one request holds all cores for seconds.")
+    max_texts: int = Field(
+        default=512,
+        ge=1,
+        description="Texts of one `/v1/embed`, documents of one `/v1/documents`. Too large: one request holds all cores for seconds.",
+    )
     default_deadline_ms: float = Field(
         default=5000, gt=0, description="Milliseconds for a request that states no deadline. Too large: slow answers in place of errors."
     )
     embed_deadline_ms: float = Field(
         default=30000,
         gt=0,
-        description="Milliseconds for an `/v1/embed` that states no deadline. Too large: slow answers in place of errors.",
+        description="Milliseconds for an `/v1/embed` or `/v1/documents` that states no deadline. Too large: slow answers in place of errors.",
     )
     max_deadline_ms: float = Field(
         default=60000, gt=0, description="Longest deadline granted, in milliseconds. Too large: work nobody waits for any more."
