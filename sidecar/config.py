@@ -109,7 +109,7 @@ class Settings(BaseSettings):
     embed_deadline_ms: float = Field(
         default=30000,
         gt=0,
-        description="Milliseconds for an `/v1/embed` or `/v1/documents` that states no deadline. Too large: slow answers in place of errors.",
+        description="Milliseconds for an `/v1/embed` or `/v1/documents` that states no deadline. Too large: slow answers, not errors.",
     )
     max_deadline_ms: float = Field(
         default=60000, gt=0, description="Longest deadline granted, in milliseconds. Too large: work nobody waits for any more."
