@@ -1,12 +1,27 @@
 #!/usr/bin/env bash
 # Rebuilds sidecar/models from the data sets: training sets, `best`, its students, int8 exports. About 100 minutes on two idle cores.
-# Sampling and machine differ, so a rebuild gives models of like quality, not the same bytes.
+# Sampling and machine differ, so a rebuild gives models of like quality, not the same bytes. Cut off, it goes on where it was: sets that are
+# whole are kept (delete runs/sets for new ones), and trainings go on from their checkpoints.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 DATA="${RERANK_DATA:-../shared/data}"
 SETS=runs/sets
 rerank=.venv/bin/rerank
-mkdir -p "$SETS"
+making="$SETS/making"
+mkdir -p "$making"
+
+# Makes a set by a command that takes --out, unless it is there whole.
+make_set() {
+  local name="$1"
+  shift
+  if [ -d "$SETS/$name" ]; then
+    echo "$name: there already"
+  else
+    rm -rf "${making:?}/$name"
+    "$rerank" "$@" --out "$making/$name"
+    mv "$making/$name" "$SETS/$name"
+  fi
+}
 
 # Queries to label, and those that are never among them: the test and validation parts of both judged sets.
 .venv/bin/python - "$DATA" "$SETS" <<'PY'
@@ -29,20 +44,20 @@ PY
 
 teachers=(--teacher e5-small=1 --teacher bge-small=1 --teacher bm25=0.5)
 written=training/catalogue_grammar
-$rerank distil label --catalogue "$DATA/esci/products.jsonl.gz" --preset esci --generate 4600 --queries "$SETS/esci-train.txt" \
-  --queries "$written/queries.txt" --queries "$SETS/wands.txt" --sample 1080 --exclude "$SETS/held-out.txt" "${teachers[@]}" --out "$SETS/esci"
-$rerank distil label --catalogue "$DATA/msrd/movies-corpus.jsonl.gz" --preset msrd --generate 900 \
-  --queries "$written/content_queries.txt" --sample 700 --exclude "$SETS/held-out.txt" "${teachers[@]}" --out "$SETS/msrd"
-$rerank distil label --catalogue "$SETS/retail.jsonl" --generate 350 --queries "$SETS/wands.txt" --queries "$written/queries.txt" --sample 150 \
-  --exclude "$SETS/held-out.txt" "${teachers[@]}" --out "$SETS/retail"
-$rerank distil grammar --lists 2500 --seed 1 --out "$SETS/grammar"
-$rerank distil grammar --lists 150 --seed 999 --out "$SETS/grammar-validation"
+make_set esci distil label --catalogue "$DATA/esci/products.jsonl.gz" --preset esci --generate 4600 --queries "$SETS/esci-train.txt" \
+  --queries "$written/queries.txt" --queries "$SETS/wands.txt" --sample 1080 --exclude "$SETS/held-out.txt" "${teachers[@]}"
+make_set msrd distil label --catalogue "$DATA/msrd/movies-corpus.jsonl.gz" --preset msrd --generate 900 \
+  --queries "$written/content_queries.txt" --sample 700 --exclude "$SETS/held-out.txt" "${teachers[@]}"
+make_set retail distil label --catalogue "$SETS/retail.jsonl" --generate 350 --queries "$SETS/wands.txt" --queries "$written/queries.txt" --sample 150 \
+  --exclude "$SETS/held-out.txt" "${teachers[@]}"
+make_set grammar distil grammar --lists 2500 --seed 1
+make_set grammar-validation distil grammar --lists 150 --seed 999
 
 # Judgments: of esci's 100 train queries a fifth validates, by checksum; msrd's parts are by checksum altogether.
-$rerank data lists --judgments "$DATA/esci/judgments.json.gz" --catalogue "$DATA/esci/products.jsonl.gz" --preset esci \
-  --split "$DATA/esci/split.json" --max-hits 22 --out "$SETS/esci-parts"
-$rerank data lists --judgments "$DATA/msrd/movies-judgments.tsv.gz" --query-id-column query_id --catalogue "$DATA/msrd/movies-corpus.jsonl.gz" \
-  --preset msrd --max-hits 16 --out "$SETS/msrd-parts"
+make_set esci-parts data lists --judgments "$DATA/esci/judgments.json.gz" --catalogue "$DATA/esci/products.jsonl.gz" --preset esci \
+  --split "$DATA/esci/split.json" --max-hits 22
+make_set msrd-parts data lists --judgments "$DATA/msrd/movies-judgments.tsv.gz" --query-id-column query_id --catalogue "$DATA/msrd/movies-corpus.jsonl.gz" \
+  --preset msrd --max-hits 16
 for name in esci msrd; do
   ln -sfn "$name-parts/train" "$SETS/$name-judged"
   ln -sfn "$name-parts/validation" "$SETS/$name-validation"
@@ -54,7 +69,7 @@ done
 # What `best` makes of a part of its lists: the targets of the default profile's second half.
 for part in esci=2300 msrd=700 retail=300 grammar=900 msrd-judged=500; do
   set="${part%=*}"
-  $rerank distil score "$SETS/$set" --teacher runs/best=1 --own-weight 0.3 --limit "${part#*=}" --out "$SETS/$set-scored"
+  make_set "$set-scored" distil score "$SETS/$set" --teacher runs/best=1 --own-weight 0.3 --limit "${part#*=}"
 done
 for name in fast instant-wide instant; do
   $rerank train "recipes/$name.yaml" --out "runs/$name"

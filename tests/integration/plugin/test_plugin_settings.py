@@ -49,11 +49,13 @@ WRONG_CALL: dict[str, tuple[shop.Body, str]] = {
     "profile of spaces": ({"url": URL, "profile": " "}, "profile"),
     "an unknown key": ({"url": URL, "deadline": 5}, "deadline"),
 }
-WRONG_EXT: dict[str, tuple[shop.Body, str]] = {
+WRONG_EXT: dict[str, tuple[Any, str]] = {
     "window 0": ({"window": 0}, "window"),
     "deadline_ms in words": ({"deadline_ms": "soon"}, "deadline_ms"),
     "enabled in words": ({"enabled": "no"}, "enabled"),
     "an unknown key": ({"profil": "best"}, "profil"),
+    "no object": (False, "sidecar_rerank"),
+    "a list": (["best"], "sidecar_rerank"),
 }
 
 
