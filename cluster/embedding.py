@@ -7,6 +7,7 @@ Invariant: one vector a text, of the dimension that the index's mapping has, fin
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -48,9 +49,16 @@ class _Answer(msgspec.Struct, frozen=True):
     model: str
 
 
+def sidecar_headers() -> dict[str, str]:
+    """What a sidecar that asks for a token wants to see, where this shell knows the token."""
+    token = os.environ.get("RERANK_TOKEN", "").strip()
+    return {"Authorization": f"Bearer {token}"} if token else {}
+
+
 def patient_session() -> requests.Session:
-    """A session that comes again where the sidecar is starting or has more to do than it wants."""
+    """A session that comes again where the sidecar is starting or has more to do than it wants; it brings the token of `RERANK_TOKEN`."""
     session = requests.Session()
+    session.headers.update(sidecar_headers())
     session.mount("http://", HTTPAdapter(max_retries=_PATIENCE))
     session.mount("https://", HTTPAdapter(max_retries=_PATIENCE))
     return session

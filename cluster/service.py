@@ -13,6 +13,7 @@ import msgspec
 import requests
 
 from cluster.daemon import Daemon
+from cluster.embedding import sidecar_headers
 from cluster.errors import ServiceFailed
 from cluster.ports import LOCALHOST, is_taken
 from cluster.workspace import CHECKOUT, Workspace, default_workspace
@@ -75,7 +76,7 @@ class Service:
         if not known:
             return ServiceStatus(self.name, running=False)
         try:
-            models = requests.get(f"{known.url}/v1/models", timeout=5).json()["models"]
+            models = requests.get(f"{known.url}/v1/models", headers=sidecar_headers(), timeout=5).json()["models"]
             names = tuple(f"{model['profile']} ({model['model']})" for model in models)
         except (requests.RequestException, KeyError, ValueError):
             names = ()

@@ -130,8 +130,12 @@ class DecomposedRanker:
 
     def fill(self, candidates: Sequence[Candidate], deadline: float) -> int:
         """Have every candidate's states in the store; how many had to be computed."""
-        if self._store is None or self._store.read_only:
+        if self._store is None:
             raise Unprocessable("there is no document store to fill: start the sidecar with RERANK_STORE=/a/folder")
+        if self._store.read_only:
+            raise Unprocessable(
+                "there is no document store to fill: this one is read only (RERANK_STORE_READ_ONLY); ask the process that fills it"
+            )
         wanted = {self._state_key(candidate): candidate for candidate in candidates}
         known = self._store.known(list(wanted))
         missing = {key: wanted[key] for key, there in zip(list(wanted), known, strict=True) if not there}

@@ -31,6 +31,7 @@ from sidecar.arrival import note
 # An idle connection may be about to send: after the drain it gets this long.
 _LINGER_S = 0.5
 _STEP_S = 0.05
+_UNREAD_S = 1.0
 
 
 # A classic BPF program over the TCP header: a segment with SYN (byte 13, bit 2) is dropped, any other passes.
@@ -156,7 +157,10 @@ class DrainingWorker(ThreadWorker):  # type: ignore[misc] # gunicorn has no type
         note(time.monotonic() - conn.waited_s)
         if self._drain_until is not None:
             req.force_close()
-        return super().handle_request(req, conn)
+        kept = super().handle_request(req, conn)
+        # What is left of a body that was answered unread: it is there, or on its way, or will never come.
+        limit_stalls(conn.sock, min(_UNREAD_S, self.wsgi.extensions["stall_timeout_s"]))
+        return kept
 
     def finish_request(self, conn: Any, fs: Future[Any]) -> None:
         """An answer that promised to keep its connection is kept to when `max_requests` ends the worker just after it.

@@ -68,13 +68,19 @@ class _Texts(Dataset[dict[str, list[int]]]):
 
 
 def pretrain(base: str, documents: Iterable[Fields], output: Path, settings: PretrainSettings, *, report_to: str = "tensorboard") -> float:
-    """Pre-train and write `output/model`; returns the mean loss of the run. An interrupted run goes on from its last whole checkpoint.
+    """Pre-train and write `output/model`; returns the mean loss of the steps that it took. An interrupted run goes on from its last whole
+    checkpoint, and a finished one is left as it is.
 
     Raises ValueError where the folder holds the run of another catalogue, base or settings.
     """
     set_seed(settings.seed)
     texts = catalogue_texts(documents)
-    _keep(output, {"base": base, **asdict(settings), "texts": blake2b("\n".join(texts).encode(), digest_size=16).hexdigest()})
+    run = {"base": base, **asdict(settings), "texts": blake2b("\n".join(texts).encode(), digest_size=16).hexdigest()}
+    checkpoint = last_whole_checkpoint(output)
+    kept = _kept(output, run) if checkpoint else {}
+    if "loss" in kept and (output / "model" / "tokenizer.json").exists():
+        return float(kept["loss"])
+    _note(output, run)
     tokenizer = masking_tokenizer(base)
     model = AutoModelForMaskedLM.from_pretrained(base_directory(base))
     if settings.new_words:
@@ -86,26 +92,31 @@ def pretrain(base: str, documents: Iterable[Fields], output: Path, settings: Pre
         train_dataset=_Texts(texts, tokenizer, settings.max_tokens),
         data_collator=DataCollatorForLanguageModeling(tokenizer, mlm_probability=settings.masked),
     )
-    result = trainer.train(resume_from_checkpoint=last_whole_checkpoint(output))
+    result = trainer.train(resume_from_checkpoint=checkpoint)
     # The encoder alone: the masked-word head has done its work.
     model.base_model.save_pretrained(output / "model")
     tokenizer.backend_tokenizer.save(str(output / "model" / "tokenizer.json"))
-    # Of the whole run, also where this call took its last steps or none.
-    logged = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
-    return float(sum(logged) / len(logged) if logged else result.training_loss)
+    # transformers divides the sum over this call's steps by all steps of the run.
+    taken = result.global_step - (int(Path(checkpoint).name.removeprefix("checkpoint-")) if checkpoint else 0)
+    loss = result.training_loss * result.global_step / max(1, taken)
+    _note(output, {**run, "loss": loss})
+    return float(loss)
 
 
-def _keep(output: Path, run: Mapping[str, object]) -> None:
-    """Note what the folder's checkpoints are of; raises ValueError where they are of something else."""
-    kept = output / "pretrain.json"
-    if last_whole_checkpoint(output):
-        before = json.loads(kept.read_text()) if kept.exists() else {}
-        if other := sorted(name for name, value in run.items() if before.get(name) != value):
-            raise ValueError(
-                f"{output} holds a run with another {', '.join(other)}, from which this one would go on: take another --out, or delete it"
-            )
+def _kept(output: Path, run: Mapping[str, object]) -> dict[str, Any]:
+    """What the folder's checkpoints are of; raises ValueError where that is something else. Nothing is known of older ones."""
+    path = output / "pretrain.json"
+    kept: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
+    if other := sorted(name for name, value in run.items() if kept.get(name, value) != value):
+        raise ValueError(
+            f"{output} holds a run with another {', '.join(other)}, from which this one would go on: take another --out, or delete it"
+        )
+    return kept
+
+
+def _note(output: Path, run: Mapping[str, object]) -> None:
     output.mkdir(parents=True, exist_ok=True)
-    kept.write_text(json.dumps(run, indent=2) + "\n")
+    (output / "pretrain.json").write_text(json.dumps(run, indent=2) + "\n")
 
 
 def catalogue_texts(documents: Iterable[Fields]) -> list[str]:

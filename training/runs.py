@@ -79,12 +79,18 @@ def train(
     started = time.monotonic()
     if checkpoint is None:
         trainer.train()
-    else:
-        trainer.go_on(Path(checkpoint))
+    elif not trainer.go_on(Path(checkpoint)) and (finished := _finished(output)) is not None:
+        return finished
     report = _report(run, trainer, time.monotonic() - started)
     if trainer.is_world_process_zero():
         _save(output, trainer, load_tokenizer(run.model.tokenizer or run.model.base), report)
     return report
+
+
+def _finished(output: Path) -> RunReport | None:
+    """The report of a run that had come to its end; None where it was cut off before it was written."""
+    path = output / "report.json"
+    return RunReport(**json.loads(path.read_text())) if path.exists() and (output / "model").is_dir() else None
 
 
 def _ready(output: Path, run: RunFile, *, resume: bool) -> None:

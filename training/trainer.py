@@ -71,9 +71,9 @@ class RankingTrainer(Trainer):
         # The loss already is a mean over the step's lists; the Trainer must not divide by a count of items.
         self.model_accepts_loss_kwargs = False
 
-    def go_on(self, checkpoint: Path) -> None:
+    def go_on(self, checkpoint: Path) -> bool:
         """Train from a checkpoint to the end, waiting for a better one as long as the run that wrote it would have; where that was over
-        already, no further step is taken, which transformers would do in the middle of an epoch."""
+        already (False), no further step is taken, which transformers would do in the middle of an epoch."""
         state = TrainerState.load_from_json(str(checkpoint / TRAINER_STATE_NAME))
         waited = (state.global_step - (state.best_global_step or 0)) // self.spec.eval_steps
         patience = self.stopping.early_stopping_patience if self.stopping is not None else math.inf
@@ -81,12 +81,13 @@ class RankingTrainer(Trainer):
             self.stopping.early_stopping_patience_counter = waited
         if state.global_step < state.max_steps and waited < patience:
             self.train(resume_from_checkpoint=str(checkpoint))
-            return
+            return True
         kept = (
             Path(state.best_model_checkpoint).name if state.best_model_checkpoint and self.args.load_best_model_at_end else checkpoint.name
         )
         self._load_from_checkpoint(str(checkpoint.parent / kept))
         self.state = state
+        return False
 
     def get_train_dataloader(self) -> DataLoader[Any]:
         """The training batches of an epoch, in an order that (seed, epoch) decide."""

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from cluster.embedding import patient_session
 from cluster.ports import free_port
 from cluster.service import Service
 from cluster.workspace import Workspace
@@ -27,7 +28,8 @@ def test_up_serves_the_settings_of_now_and_leaves_alone_what_has_them(tmp_path: 
         assert own.models != shipped.models
         assert service.daemon.running() != first
         monkeypatch.setenv("RERANK_TOKEN", "s3cret")
-        service.up()
+        assert service.up().models == own.models
+        assert patient_session().headers["Authorization"] == "Bearer s3cret"
         assert "s3cret" not in (service.daemon.folder / "process.json").read_text()
     finally:
         service.down()

@@ -63,6 +63,13 @@ def test_a_quote_that_is_never_closed_takes_no_row_away_in_silence(tmp_path: Pat
     ]
 
 
+def test_a_header_that_is_none_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "shop.csv"
+    path.write_text('sku,"name"s\n1,a\n')
+    with pytest.raises(ValueError, match="does not name the columns"):
+        read_catalogue([path], CatalogueColumns("sku", {"title": "name"}))
+
+
 def test_a_cell_that_no_catalogue_has_costs_no_later_row(tmp_path: Path) -> None:
     path = tmp_path / "shop.csv"
     path.write_text('sku,name\n1,"' + "a lamp\n" * 30_000 + "2,b\n")

@@ -84,6 +84,7 @@ def test_how_many_queries_are_scored_at_once_changes_nothing():
 def test_words_keep_their_accents_and_other_alphabets_have_words_too():
     assert words_of("Pokémon (crème_brûlée), Häagen-Dazs 2.5l Café") == ["Pokémon", "crème", "brûlée", "Häagen-Dazs", "2.5l", "Café"]
     assert words_of("чайник 電気ケトル") == ["чайник", "電気ケトル"]
+    assert words_of("हिन्दी जूते") == ["हिन्दी", "जूते"]
 
 
 def test_a_teacher_s_offset_says_nothing():

@@ -102,5 +102,5 @@ def test_a_folder_goes_on_with_its_own_run_and_with_no_other(tmp_path):
     with pytest.raises(ValueError, match="another epochs"):
         pretrain(base, DOCUMENTS, tmp_path / "out", replace(QUICK, epochs=QUICK.epochs + 1), report_to="none")
     assert first > 0
-    pretrain(base, DOCUMENTS, tmp_path / "out", QUICK, report_to="none")
+    assert pretrain(base, DOCUMENTS, tmp_path / "out", QUICK, report_to="none") == first
     assert (tmp_path / "out" / "model" / "model.safetensors").read_bytes() == kept

@@ -172,7 +172,10 @@ def _json_rows(file: TextIO) -> Iterator[tuple[int, _Row | str]]:
 def _delimited_rows(file: TextIO, delimiter: str) -> Iterator[tuple[int, _Row | str]]:
     # Strict, as `rerank index` reads: else a quote that is never closed takes all rows after it into one cell.
     reader = csv.reader(file, delimiter=delimiter, strict=True)
-    header = next(reader, [])
+    try:
+        header = next(reader, [])
+    except csv.Error as error:
+        raise ValueError(f"{file.name}: the first line does not name the columns: {error}") from error
     while True:
         started = reader.line_num + 1
         try:

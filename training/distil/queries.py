@@ -15,7 +15,9 @@ from sidecar.encoding import Fields, field_text
 from training.batches import with_typo
 from training.data.lists import Catalogue
 
-_WORD = re.compile(r"[^\W_](?:[^\W_]|['./-])*")
+# Vowel signs and other marks of many scripts are no letters to `re`, and end no word.
+_MARKS = "".join(chr(code) for code in range(0x10000) if unicodedata.category(chr(code)).startswith("M"))
+_WORD = re.compile(rf"[^\W_](?:[^\W_]|[{_MARKS}'./-])*")
 _STOP = frozenset("a an and are as at be by for from has in is it its of on or that the this to was were will with you your".split())  # noqa: SIM905 (a list of 28 strings reads worse)
 _LINKS = ("for", "with", "without", "in", "and")
 

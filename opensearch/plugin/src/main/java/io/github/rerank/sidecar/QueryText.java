@@ -22,7 +22,7 @@ final class QueryText {
     private static final int MAX_SYNTAX_CHARS = 20_000;
     private static final String QUERY_SYNTAX = "[\"()\\[\\]{}|~*^/\\\\]+|(?<=\\s|^)[+](?=\\S)";
     /** Every repetition ends soon or at its own sign, so that no text takes long: there is no deadline here. */
-    private static final String NEGATED = "(?<=\\s|^)(?:-|!|NOT\\s+)(?:\"[^\"]*+\"|\\([^)]{0,300}+\\)|\\S+)";
+    private static final String NEGATED = "(?<=\\s|^)(?:-|!|NOT\\s+)(?:\"[^\"]*+\"|\\([^)]{0,3000}+\\)|\\S+)";
     private static final String FIELD_PREFIX = "(?<=[\\s(+]|^)[\\w.*]+:(?=\\S)";
     private static final String BOOST_OR_SLOP = "(?<=\\S)[~^]\\d*(?:\\.\\d+)?(?=\\s|\\)|$)";
     private static final String OPERATORS = "\\b(?:AND|OR|NOT|TO)\\b|&&|\\|\\|";

@@ -7,6 +7,8 @@ import static org.junit.jupiter.api.DynamicTest.dynamicTest;
 import java.io.IOException;
 import java.time.Duration;
 import java.util.Map;
+import java.util.stream.Collectors;
+import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.DynamicTest;
 import org.junit.jupiter.api.Test;
@@ -45,6 +47,12 @@ class QueryTextTest {
     void noTextInQuerySyntaxTakesLong(String repeated) throws IOException {
         QueryBuilder endless = new RawQuery(Map.of("query_string", Map.of("query", repeated.repeat(300_000))));
         assertTimeout(Duration.ofSeconds(20), () -> QueryText.of(endless, 100));
+    }
+
+    @Test
+    void aLongListOfExcludedWordsIsExcludedWhole() throws IOException {
+        String brands = IntStream.range(0, 150).mapToObj(each -> "brand" + each).collect(Collectors.joining(" OR "));
+        assertEquals("running shoes", QueryText.of(new RawQuery(Map.of("query_string", Map.of("query", "running shoes -(" + brands + ")"))), 500));
     }
 
     @Test
