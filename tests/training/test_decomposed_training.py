@@ -15,7 +15,7 @@ from training.models.decomposed import DecomposedCrossEncoder, decompose
 from training.models.projection import fit_projection
 from training.networks import build_network, load_text_encoder
 from training.run_file import DataSpec, ModelSpec
-from training.runs import load_lists
+from training.run_sets import load_lists
 from training.trainer import list_logits
 
 OFFSET = 10

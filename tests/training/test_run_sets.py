@@ -11,7 +11,7 @@ from training.batches import TokenStore
 from training.data.splits import Leakage
 from training.networks import load_text_encoder
 from training.run_file import DataSpec, LossSpec, ModelSpec, RunFile
-from training.runs import load_data
+from training.run_sets import load_data
 from training.training_set import read_documents, read_lists, write_documents, write_lists
 
 

@@ -15,7 +15,7 @@ from training.export.directory import ModelInfo, export
 from training.export.gate import gated_export, scorer
 from training.networks import build_collate, build_encoder, build_network
 from training.run_file import DataSpec, ModelSpec, RunFile, write_run_file
-from training.runs import load_lists
+from training.run_sets import load_lists
 from training.trainer import list_logits
 from training.training_set import read_documents, read_lists
 

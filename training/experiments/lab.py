@@ -30,7 +30,8 @@ from training.experiments.sets import CATALOGUES, GRAMMAR, HeldOut, Limits, held
 from training.models.cross_encoder import keep_layers
 from training.networks import build_collate, build_encoder, load_network
 from training.run_file import DEFAULT_TEMPLATE, DataSpec, LossSpec, ModelSpec, NoiseSpec, RunFile, TrainSpec
-from training.runs import load_lists, train
+from training.run_sets import load_lists
+from training.runs import train
 
 # Shorter texts than the shipped models read: three times as many steps in the same minute.
 TEMPLATE = msgspec.structs.replace(DEFAULT_TEMPLATE, max_document_tokens=32)

@@ -31,7 +31,7 @@ from training.experiments.tables import comparison_table
 from training.export.directory import ModelInfo, export
 from training.networks import Collate, build_collate, load_network, load_text_encoder
 from training.run_file import read_run_file
-from training.runs import set_names
+from training.run_sets import set_names
 from training.trainer import list_logits
 
 FLOAT, DYNAMIC, UNEVEN, STATIC = "float", "int8 dynamic", "int8 dynamic, outliers left", "int8 static"
