@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Rebuilds sidecar/models from the data sets: training sets, `best`, its students, int8 exports. About 100 minutes on two idle cores.
 # Sampling and machine differ, so a rebuild gives models of like quality, not the same bytes. Cut off, it goes on where it was: sets that are
-# whole are kept (delete runs/sets for new ones), and trainings go on from their checkpoints.
+# whole and trainings that ended are kept, others go on from their checkpoints. Delete runs/ to begin anew.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 DATA="${RERANK_DATA:-../shared/data}"

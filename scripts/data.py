@@ -185,7 +185,7 @@ def _with_engine(name: Any, memory_limit: str, run: Callable[[Engine], None]) ->
         with open_engine(name, memory_limit=memory_limit) as opened:
             run(opened)
     except duckdb.Error as error:
-        raise click.ClickException(f"DuckDB stopped: {error}. {_meaning(str(error))}") from error
+        raise click.ClickException(f"{_meaning(str(error))}. DuckDB stopped: {error}") from error
     except (ValueError, FileNotFoundError, RuntimeError) as error:
         raise click.ClickException(str(error)) from error
 
@@ -195,7 +195,7 @@ def _meaning(message: str) -> str:
         return "A file ends some lines with LF and others with CRLF: make them alike (dos2unix)"
     if "nicode" in message or "UTF-8" in message:
         return "A file is not UTF-8: convert it, for instance iconv -f latin1 -t utf-8"
-    return "Look at --item-pattern or --memory-limit if it speaks of them"
+    return "Look at --item-pattern or --memory-limit if the error speaks of them"
 
 
 def _interactions(engine: Engine, paths: tuple[Path, ...], options: dict[str, Any]) -> Read:

@@ -82,3 +82,21 @@ def test_a_queries_file_without_ids_is_refused_with_the_columns_that_it_has(tmp_
     result = rerank_data("lists", *shop(tmp_path, *JUDGED), "--queries", tmp_path / "queries.tsv")
     assert result.exit_code == 1
     assert "queries.tsv has no column 'query_id'; there are id, query" in result.output
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("log.csv", b"item,kind\r\n1,click\n2,click\r\n", "some lines with LF and others with CRLF"),
+        ("log.jsonl", b'{"item": "caf\xe9", "kind": "click"}\n', "is not UTF-8"),
+    ],
+    ids=["line ends", "encoding"],
+)
+def test_a_file_that_the_engine_cannot_read_is_refused_with_what_is_wrong_with_it(
+    tmp_path: Path, name: str, content: bytes, message: str
+) -> None:
+    (tmp_path / name).write_bytes(content)
+    columns = ["--item-column", "item", "--type-column", "kind"]
+    result = rerank_data("grade", str(tmp_path / name), "--by", "type", *columns, "--out", str(tmp_path / "out.tsv"))
+    assert result.exit_code == 1
+    assert message in result.output

@@ -84,12 +84,12 @@ def read_catalogue(paths: Sequence[Path], columns: CatalogueColumns) -> tuple[Ca
     known: set[str] = set()
     for path in paths:
         for line, row in _rows(path):
-            if not isinstance(row, str):
+            if columns.named and not isinstance(row, str):
                 known |= row.keys()
             reason = row if isinstance(row, str) else _add(catalogue, row, columns)
             if reason is not None:
                 bad.append(BadRow(str(path), line, reason))
-    if columns.named and known:
+    if known:
         _refuse_unknown(columns, known)
     dropped: dict[str, int] = {}
     for found in bad:

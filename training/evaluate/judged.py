@@ -24,10 +24,9 @@ from training.data.lists import Catalogue, QueryList
 from training.data.reading import Read
 from training.data.report import Report
 from training.data.splits import PARTS, Part, split_by_names, split_by_query
+from training.metrics.ranking import MAX_EXPONENTIAL_GRADE
 from training.training_set import read_documents, read_lists
 
-# 2^grade - 1 beyond it has no meaning; metrics refuse it too.
-_MAX_GRADE = 30
 Split = Literal["train", "validation", "test", "all"]
 
 
@@ -89,7 +88,7 @@ def _refuse_ratings(path: Path, lists: Sequence[QueryList]) -> None:
     """Before hours of scoring, not after them: metrics read whole grades, and gain 2^grade - 1."""
     for item in lists:
         for grade in item.grades:
-            if grade != int(grade) or grade > _MAX_GRADE:
+            if grade != int(grade) or grade > MAX_EXPONENTIAL_GRADE:
                 raise ValueError(
                     f"{path}: query {item.query!r} has the grade {grade:g}; grades are whole numbers such as 0 to 3. "
                     "For the ratings 100, 10, 1, 0 say --esci-ratings"

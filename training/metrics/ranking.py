@@ -26,7 +26,7 @@ _ESCI_GAINS = {0: 0, 1: 1, 2: 10, 3: 100}
 # The highest grade of TREC's web track: with one fixed scale, ERR compares between data sets.
 _ERR_MAX_GRADE = 4
 # pytrec_eval computes in 64-bit integers of gain.
-_MAX_EXPONENTIAL_GRADE = 30
+MAX_EXPONENTIAL_GRADE = 30
 
 
 def evaluate(run: Run, qrels: Qrels, metrics: Sequence[str], *, relevant_from: int = 1) -> Values:
@@ -98,7 +98,7 @@ _METRICS = ("ndcg", "ndcg_linear", "ndcg_esci", "err", *_BINARY)
 def _exponential_gains(judgments: Iterable[Mapping[str, int]]) -> dict[int, int]:
     grades = {grade for by_doc in judgments for grade in by_doc.values()}
     highest = max(grades, default=0)
-    if highest > _MAX_EXPONENTIAL_GRADE:
+    if highest > MAX_EXPONENTIAL_GRADE:
         raise ValueError(f"grade {highest} is too high for the gain 2^grade - 1: map ratings to grades such as 0 to 3 first")
     return {grade: 2**grade - 1 for grade in grades | {0} if grade >= 0}
 

@@ -54,7 +54,7 @@ final class SidecarCall {
         ALL,
         /** Not being slow: the request allowed less time, or asked for more, than its pipeline. */
         NOT_SLOWNESS,
-        /** None: the pipeline came with the search, and whoever may search must not close the circuit to others. */
+        /** None: the pipeline came with the search, and whoever may search must not open the circuit for all. */
         NONE
     }
 

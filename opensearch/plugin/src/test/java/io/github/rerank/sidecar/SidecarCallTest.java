@@ -241,7 +241,7 @@ class SidecarCallTest {
 
     @ParameterizedTest
     @ValueSource(ints = { 429, 500, 503, 504 })
-    void aPipelineThatCameWithTheSearchClosesNoCircuit(int status) {
+    void aPipelineThatCameWithTheSearchOpensNoCircuit(int status) {
         blame = SidecarCall.Blame.NONE;
         FakeSidecar refusing = new FakeSidecar();
         ask(refusing);
