@@ -11,6 +11,7 @@ from cluster.releases import REFERENCE
 from tests.integration.conftest import NEWEST, running_node
 from tests.integration.plugin import shop
 from tests.integration.plugin.stub_sidecar import StubSidecar, running_stub
+from tests.integration.plugin.waiting import wait_for
 
 Counters = dict[str, dict[str, int]]
 
@@ -88,7 +89,8 @@ def stored(shopper: OpenSearch) -> Iterator[Callable[[shop.Body], str]]:
 
 @pytest.fixture
 def counted(shopper: OpenSearch) -> Callable[[], dict[str, int]]:
-    """What the plugin's counters have grown by since the test's start."""
+    """What the plugin's counters have grown by since the test's start; calls that an earlier test gave up on have ended by then."""
+    wait_for(lambda: flat_counters(shopper)["in_flight"] == 0)
     before = flat_counters(shopper)
     return lambda: {name: count - before[name] for name, count in flat_counters(shopper).items() if count != before[name]}
 

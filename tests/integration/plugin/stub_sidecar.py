@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -59,12 +59,13 @@ class Handler(BaseHTTPRequestHandler):
         self.stub.behaviour(self.stub, self, body)
 
     def answer(self, status: int, payload: bytes) -> None:
-        """Send one whole answer."""
+        """Send one whole answer; a node that has given up on it has closed the connection, which is nothing to print about."""
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(payload)))
-        self.end_headers()
-        self.wfile.write(payload)
+        with suppress(ConnectionError):
+            self.end_headers()
+            self.wfile.write(payload)
 
     def scores(self, scores: list[float]) -> None:
         """Send an answer of the right shape."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from opensearchpy import OpenSearch
@@ -12,6 +12,7 @@ from tests.integration.plugin import shop
 from tests.integration.plugin import stub_sidecar as sidecar
 from tests.integration.plugin.pages import comparable, first_pass, ids, search, upside_down
 from tests.integration.plugin.stub_sidecar import StubSidecar, running_stub
+from tests.integration.plugin.waiting import wait_for
 from tests.integration.plugin.ways_to_fail import NOWHERE, WAYS_TO_FAIL, WAYS_TO_HANG
 
 Store = Callable[[shop.Body], str]
@@ -76,8 +77,9 @@ def test_every_page_is_the_first_pass_when_the_sidecar_is_down(
 def test_a_late_answer_is_counted_and_changes_nothing(shopper: OpenSearch, stub: StubSidecar, counted: Counted) -> None:
     stub.behaviour = sidecar.late
     hasty = {"query": shop.MATCH} | shop.IN_HASTE
-    assert search(shopper, hasty) == first_pass(shopper, hasty)
+    page = search(shopper, hasty)
     stub.release.set()
+    assert page == first_pass(shopper, hasty)
     wait_for(lambda: counted().get("late") == 1)
     assert "in_flight" not in counted()
 
@@ -171,9 +173,9 @@ def test_a_url_that_no_pipeline_names_any_more_leaves_the_statistics(shopper: Op
 def test_no_more_calls_than_allowed_are_under_way(shopper: OpenSearch, stored: Store, counted: Counted) -> None:
     with running_stub() as hanging:
         hanging.behaviour = sidecar.hang
-        pipeline = stored(shop.pipeline(hanging.url, max_in_flight=2, deadline_ms=40))
-        for _ in range(5):
-            search(shopper, {"query": shop.MATCH}, search_pipeline=pipeline)
+        pipeline = stored(shop.pipeline(hanging.url, max_in_flight=2, deadline_ms=2_000))
+        with ThreadPoolExecutor(5) as shoppers:
+            list(shoppers.map(lambda _: search(shopper, {"query": shop.MATCH}, search_pipeline=pipeline), range(5)))
         assert len(hanging.calls) == 2
         assert counted()["failed.busy"] == 3
 
@@ -193,10 +195,3 @@ def circuit(client: OpenSearch, url: str) -> str | None:
     """The circuit's state of one sidecar; None where the node knows none at this url."""
     (node,) = client.transport.perform_request("GET", "/_plugins/_rerank/stats")["nodes"].values()
     return next((entry["circuit"] for entry in node["sidecars"] if entry["url"].startswith(url + "/")), None)
-
-
-def wait_for(condition: Callable[[], bool], seconds: float = 30.0) -> None:
-    """Until the condition holds; the test fails when it never does."""
-    give_up = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < give_up, "the condition never held"
