@@ -13,7 +13,7 @@ from functools import partial
 
 import structlog
 from flask import Flask, Response, g, request
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import ClientDisconnected, HTTPException
 
 from sidecar.arrival import waited_ms
 from sidecar.clients import clients_blueprint
@@ -135,6 +135,8 @@ def _known(error: Exception) -> RerankError:
         return error
     if not isinstance(error, HTTPException):
         return RerankError("an internal error: the service's log has it under this request's id")
+    if isinstance(error, ClientDisconnected):
+        return InvalidRequest("the body ended, or stood still, before all of its bytes had come")
     if error.code == 413:
         return RequestTooLarge("the body has more bytes than the settings allow")
     known = InvalidRequest(error.description or error.name)

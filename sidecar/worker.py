@@ -88,6 +88,15 @@ def limit_stalls(connection: socket.socket, seconds: float) -> None:
             connection.setsockopt(socket.SOL_SOCKET, option, limit)
 
 
+def _rest_came(connection: Any) -> bool:
+    """Whether the body's rest came, so that the connection can carry another request; its client has its answer either way."""
+    try:
+        connection.parser.finish_body()
+    except OSError:
+        return False
+    return True
+
+
 class DrainingWorker(ThreadWorker):  # type: ignore[misc] # gunicorn has no types
     """The application carries what the worker needs: its engine, and how long to drain."""
 
@@ -160,7 +169,7 @@ class DrainingWorker(ThreadWorker):  # type: ignore[misc] # gunicorn has no type
         kept = super().handle_request(req, conn)
         # What is left of a body that was answered unread: it is there, or on its way, or will never come.
         limit_stalls(conn.sock, min(_UNREAD_S, self.wsgi.extensions["stall_timeout_s"]))
-        return kept
+        return kept and _rest_came(conn)
 
     def finish_request(self, conn: Any, fs: Future[Any]) -> None:
         """An answer that promised to keep its connection is kept to when `max_requests` ends the worker just after it.

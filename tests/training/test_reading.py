@@ -112,14 +112,14 @@ def test_bad_rows_are_counted_by_reason_and_named_by_file_and_line(engine: Engin
         "time is no time": 1,
         "rank is no position from 1": 2,
         "count is no number": 1,
-        "cannot be split into the columns of the header": 2,
+        "cannot be split into the columns of the header, or is not UTF-8": 2,
     }
     assert (report.rows, report.kept) == (9, 1)
     # The first row ends on line 3.
     found = sorted((row.line, row.reason) for row in report.examples)
     assert [line for line, _ in found] == [4, 5, 6, 7, 8, 9, 10, 11]
     assert found[0][1] == "no item"
-    assert found[-1][1] == "cannot be split into the columns of the header"
+    assert found[-1][1] == "cannot be split into the columns of the header, or is not UTF-8"
     assert f"{path}:6: time is no time" in str(report)
 
 
@@ -148,6 +148,13 @@ def test_a_column_that_is_not_there_is_refused_with_those_that_are(engine: Engin
     path = write(tmp_path / "log.csv", "sku,user", "1,2")
     with pytest.raises(ValueError, match="no column 'item'; there are sku, user"):
         read_interactions(engine, [path], InteractionColumns(item="item"))
+
+
+def test_a_path_at_which_no_line_of_a_json_log_has_anything_is_refused(engine: Engine, tmp_path: Path) -> None:
+    path = write(tmp_path / "log.jsonl", '{"item": "i1"}', '{"item": "i2", "at": {"rank": 1}}')
+    assert read_interactions(engine, [path], InteractionColumns(item="item", position="at.rank")).report.kept == 2
+    with pytest.raises(ValueError, match=r"no line has anything at 'at\.rnak'"):
+        read_interactions(engine, [path], InteractionColumns(item="item", position="at.rnak"))
 
 
 @pytest.mark.parametrize("path", ["a b", "$.a", "a..b", "a'b"])

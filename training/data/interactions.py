@@ -33,6 +33,9 @@ SCHEMA = {
 }
 
 
+OPTIONAL = ("user", "timestamp", "session", "query_id", "query", "position", "device", "name", "quantity")
+
+
 @dataclass(frozen=True, slots=True)
 class InteractionColumns:
     """A log's own names for our columns (a dotted path in JSON); none where the log does not have one.
@@ -58,7 +61,11 @@ class InteractionColumns:
 
 def read_interactions(engine: Engine, paths: Sequence[Path], columns: InteractionColumns) -> Read:
     """The interactions of files of one kind (CSV, TSV, JSONL, Parquet)."""
-    return typed(open_raw(engine, paths), columns, "interactions")
+    raw = open_raw(engine, paths)
+    # Items and types are asked of every row; the others may be missing, but not from all of them.
+    named = (getattr(columns, name) for name in OPTIONAL)
+    raw.refuse_unknown([path for path in named if path is not None])
+    return typed(raw, columns, "interactions")
 
 
 def typed(raw: Raw, columns: InteractionColumns, step: str) -> Read:

@@ -21,7 +21,7 @@ _DELIMITERS = {".csv": ",", ".tsv": "\t"}
 _JSON = {".jsonl", ".ndjson", ".json"}
 
 
-_MALFORMED = "cannot be split into the columns of the header"
+_MALFORMED = "cannot be split into the columns of the header, or is not UTF-8"
 
 
 # Cells of a CSV row, a JSON object a line, a line of text, typed columns of Parquet, or rows of a document with their `place` in it.
@@ -48,6 +48,14 @@ class Raw:
             known = ", ".join(name for name in self.rows.columns if name != "file")
             raise ValueError(f"there is no column {path!r}; there are {known}")
         return self.rows[path].cast("string").strip().nullif("")
+
+    def refuse_unknown(self, paths: Sequence[str]) -> None:
+        """Raises ValueError for a path at which no line of a JSON log has anything; `column` does where a log names its columns."""
+        if self.form != "json" or not _any(self.rows):
+            return
+        for path in paths:
+            if not _any(self.rows.filter(self.column(path).notnull())):
+                raise ValueError(f"no line has anything at {path!r}: check the name, or name no column for what the log does not know")
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +124,11 @@ def _sample(form: Form, row: dict[str, Any]) -> Sample:
     if form == "document":
         return Sample(file, f"{row['place']}: {reason}")
     return Sample(file, reason, text=row.get("text"))
+
+
+def _any(rows: Table) -> bool:
+    """Whether there is a row; it stops at the first."""
+    return bool(rows.select("file").limit(1).to_pyarrow().num_rows)
 
 
 def _kind(path: Path) -> str:
