@@ -21,7 +21,7 @@ from accelerate.utils import broadcast_object_list
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
-from transformers import EarlyStoppingCallback, Trainer, TrainerCallback, TrainerState, TrainingArguments
+from transformers import EarlyStoppingCallback, Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from transformers.trainer import TRAINER_STATE_NAME
 
 from training.allocator import keep_freed_memory
@@ -43,6 +43,14 @@ def list_logits(network: nn.Module, batch: Mapping[str, Tensor]) -> Tensor:
     return torch.zeros(mask.shape, dtype=flat.dtype, device=flat.device).masked_scatter(mask, flat)
 
 
+class _EvaluateAtTheEnd(TrainerCallback):
+    """The last step is validated too, whatever `eval_steps` is: its weights are often the best, and could not be chosen otherwise."""
+
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object) -> None:
+        if args.eval_strategy != "no" and state.global_step >= state.max_steps:
+            control.should_evaluate = True
+
+
 class RankingTrainer(Trainer):
     """transformers' Trainer over lists: batches under a budget of hits, ranking losses, NDCG@10 on validation lists."""
 
@@ -60,7 +68,7 @@ class RankingTrainer(Trainer):
     ) -> None:
         keep_freed_memory()
         self.stopping = EarlyStoppingCallback(spec.patience) if spec.patience is not None and validation else None
-        first = [self.stopping] if self.stopping is not None else []
+        first = [self.stopping, _EvaluateAtTheEnd()] if self.stopping is not None else [_EvaluateAtTheEnd()]
         super().__init__(
             network, arguments, train_dataset=training, eval_dataset=dict(validation) or None, callbacks=[*first, *(callbacks or [])]
         )

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from transformers import AutoConfig, AutoModelForSequenceClassification
 
 from training.models.dropout import replace_dropout
-from training.models.layers import embed, encode_first_token
+from training.models.layers import classify, embed, encode_first_token
 from training.models.rows import by_length
 
 
@@ -42,8 +42,7 @@ class CrossEncoder(nn.Module):
             bert = self.model.bert
             hidden = embed(bert.embeddings, input_ids, token_type_ids)
             first = encode_first_token(bert.encoder.layer, hidden, attention_mask.bool())
-            pooled = bert.pooler.activation(bert.pooler.dense(first))
-            return self.model.classifier(self.model.dropout(pooled))[:, 0]
+            return classify(self.model, first)
         inputs = {"input_ids": input_ids, "attention_mask": attention_mask}
         if getattr(self.config, "type_vocab_size", 0) > 1:
             inputs["token_type_ids"] = token_type_ids

@@ -20,7 +20,7 @@ from transformers import AutoConfig, BertForSequenceClassification
 
 from training.models.cross_encoder import keep_layers, load_cross_encoder, with_dropout
 from training.models.dropout import replace_dropout
-from training.models.layers import attend, embed, encode
+from training.models.layers import attend, classify, embed, encode
 
 _SETTINGS = "decomposition.json"
 
@@ -79,9 +79,7 @@ class DecomposedCrossEncoder(nn.Module):
         for layer in self.upper[:-1]:
             query = attend(layer, query, torch.cat([query, documents], dim=1), mask)
         first = attend(self.upper[-1], query[:, :1], torch.cat([query, documents], dim=1), mask)[:, 0]
-        bert = self.model.bert
-        pooled = bert.pooler.activation(bert.pooler.dense(first))
-        return self.model.classifier(self.model.dropout(pooled))[:, 0]
+        return classify(self.model, first)
 
     def forward(self, query_ids: Tensor, query_mask: Tensor, document_ids: Tensor, document_mask: Tensor, list_index: Tensor) -> Tensor:
         """Logits [documents]; document i belongs to query `list_index[i]`."""

@@ -62,3 +62,13 @@ def encode_first_token(layers: Any, hidden: Tensor, mask: Tensor) -> Tensor:
     """The last layer's output at the first token alone, [batch, width]: exact, and all that a classifier reads."""
     hidden = encode(layers[:-1], hidden, mask)
     return attend(layers[-1], hidden[:, :1], hidden, mask)[:, 0]
+
+
+def classify(model: Any, first: Tensor) -> Tensor:
+    """Logits [batch] of a BERT sequence classifier from its first token's state [batch, width], in 32 bits whatever the encoder ran in.
+
+    In bf16 a tenth of a list's logits would be tied: losses, teachers' targets and orders would be those of the rounding.
+    """
+    with torch.autocast(first.device.type, enabled=False):
+        pooled = model.bert.pooler.activation(model.bert.pooler.dense(first.float()))
+        return model.classifier(model.dropout(pooled))[:, 0]
