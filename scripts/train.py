@@ -34,7 +34,8 @@ def command(*, run_file: Path, out: Path, settings: tuple[str, ...], resume: boo
 
     try:
         run = read_run_file(run_file, parse_overrides(settings))
-        report = train(run, out, resume=resume)
+        steps: list[int] = []
+        report = train(run, out, resume=resume, on_step=steps.append)
     # OSError: a file that is missing, or what transformers says of an unknown base.
     except (ValueError, OSError) as error:
         raise click.ClickException(str(error)) from error
@@ -43,6 +44,8 @@ def command(*, run_file: Path, out: Path, settings: tuple[str, ...], resume: boo
     if as_json:
         print_json(report)
         return
+    if not steps:
+        click.echo(f"{out} holds this run, trained to its end: nothing was trained now (--fresh trains anew)")
     for name, value in report.validation.items():
         click.echo(f"{name}: NDCG@10 {value:.4f}")
     click.echo(f"{report.verdict}\n{report.steps} steps in {report.seconds:.0f} s; the network is in {out / 'model'}")

@@ -1,18 +1,15 @@
-"""Lists of hits -> padded tensors: the token store, the sampler that cuts batches by a token budget, and the two collators.
-
-Invariant: a list is never split over batches, because its loss needs all of its hits.
-"""
+"""Lists of hits -> padded tensors: the token store, the data set that reads lists through it, and the two collators."""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import Dataset, Sampler
+from torch.utils.data import Dataset
 
 from sidecar.encoding import Fields, TextEncoder, Tokens
 
@@ -139,77 +136,6 @@ class ListDataset(Dataset[EncodedList]):
         """Of each list: its hits, and the tokens of its longest hit."""
         hits = [len(item.doc_ids) for item in self.lists]
         return hits, [max(self.store.length(doc_id) for doc_id in item.doc_ids) for item in self.lists]
-
-
-class BudgetSampler(Sampler[list[int]]):
-    """Batches of list indices, shuffled by (seed, the data set's epoch) alone.
-
-    A batch of several lists has at most `max_hits` hits and, where it is given, `max_tokens` tokens of documents, padding counted.
-
-    Lists are sorted by length within pools of `pool` batches: neighbours in a batch are of like length and little is padded, while
-    the batches stay random. Their number is a multiple of `processes`, which take turns: one that came out of turn would be waited for.
-    """
-
-    def __init__(
-        self,
-        dataset: ListDataset,
-        *,
-        max_hits: int,
-        max_tokens: int | None = None,
-        seed: int = 0,
-        pool: int = 50,
-        shuffle: bool = True,
-        processes: int = 1,
-    ) -> None:
-        self.dataset = dataset
-        self.hits, self.lengths = dataset.sizes()
-        self.max_hits = max_hits
-        self.max_tokens = max_tokens
-        self.seed = seed
-        self.pool = pool
-        self.shuffle = shuffle
-        self.processes = processes
-
-    def __iter__(self) -> Iterator[list[int]]:
-        return iter(self.batches())
-
-    def __len__(self) -> int:
-        return len(self.batches())
-
-    def batches(self) -> list[list[int]]:
-        """The epoch's batches."""
-        order = list(range(len(self.hits)))
-        rng = random.Random(f"{self.seed}:{self.dataset.epoch}")
-        if self.shuffle:
-            rng.shuffle(order)
-        per_pool = max(1, self.pool * self.max_hits // max(1, round(sum(self.hits) / max(1, len(self.hits)))))
-        batches: list[list[int]] = []
-        for start in range(0, len(order), per_pool):
-            pool = sorted(order[start : start + per_pool], key=lambda index: self.lengths[index])
-            batches += self._cut(pool)
-        if self.shuffle:
-            rng.shuffle(batches)
-        while len(batches) % self.processes:
-            largest = max(range(len(batches)), key=lambda number: len(batches[number]))
-            batch = batches[largest]
-            # A list is never split: one that is a batch of its own is seen twice.
-            batches[largest : largest + 1] = [batch[: len(batch) // 2] or batch, batch[len(batch) // 2 :]]
-        return batches
-
-    def _cut(self, pool: Sequence[int]) -> list[list[int]]:
-        """Batches of lists that come in the order of their lengths, so that the last one of a batch is its longest."""
-        batches: list[list[int]] = [[]]
-        held = 0
-        for index in pool:
-            if batches[-1] and not self._fit(held + self.hits[index], self.lengths[index]):
-                batches.append([])
-                held = 0
-            batches[-1].append(index)
-            held += self.hits[index]
-        return batches
-
-    def _fit(self, hits: int, longest: int) -> bool:
-        return hits <= self.max_hits and (self.max_tokens is None or hits * longest <= self.max_tokens)
 
 
 def pad(arrays: Sequence[Tokens], value: int, multiple: int = 8) -> tuple[Tensor, Tensor]:

@@ -36,9 +36,12 @@ def build_encoder(run: RunFile) -> TextEncoder:
 
 
 def known_positions(network: nn.Module) -> int:
-    """How many positions the encoder has; without a limit where it does not say."""
+    """How many positions the encoder has for tokens; without a limit where it does not say."""
     config: Any = network.config
-    return int(getattr(config, "max_position_embeddings", sys.maxsize))
+    known = int(getattr(config, "max_position_embeddings", sys.maxsize))
+    tables = (module for name, module in network.named_modules() if name.endswith("position_embeddings"))
+    # RoBERTa's kind counts positions from behind the padding's own row.
+    return known - max((padding + 1 for table in tables if (padding := getattr(table, "padding_idx", None)) is not None), default=0)
 
 
 def check_positions(spec: ModelSpec, template: Template, known: int) -> None:

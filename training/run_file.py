@@ -6,7 +6,7 @@ An unknown key, a wrong type or an impossible value is refused with its path in 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -212,36 +212,3 @@ def parse_overrides(settings: Iterable[str]) -> dict[str, Any]:
 def write_run_file(path: Path, run: RunFile) -> None:
     """Write the run as YAML, every setting named."""
     path.write_text(yaml.safe_dump(msgspec.to_builtins(run), sort_keys=False))
-
-
-def check_kept_run(path: Path, run: RunFile) -> None:
-    """Raise ValueError where the run that a folder was made by, kept at `path`, is not this one: both would share one model.
-
-    Settings that do not change the result (`train.workers`) may differ.
-    """
-    remedy = f"take another --out, or delete {path.parent} (--fresh trains over it)"
-    try:
-        kept = _flat(msgspec.to_builtins(read_run_file(path)))
-    except (FileNotFoundError, ValueError) as error:
-        raise ValueError(f"{path.parent} holds a run, and what made it cannot be read ({error}): {remedy}") from error
-    given = _flat(msgspec.to_builtins(run))
-    differing = [
-        f"{key} is {given.get(key, 'not set')!r}, and was {kept.get(key, 'not set')!r}"
-        for key in {**given, **kept}
-        if given.get(key, _MISSING) != kept.get(key, _MISSING) and key not in _WITHOUT_EFFECT
-    ]
-    if differing:
-        raise ValueError(f"{path.parent} holds a run of other settings: {'; '.join(differing)}. To go on, {remedy}")
-
-
-_MISSING = object()
-_WITHOUT_EFFECT = frozenset({"train.workers"})
-
-
-def _flat(value: Any, key: str = "") -> dict[str, Any]:
-    """Nested settings under dotted keys; a list of mappings has a number for a key: `train_sets.0.path`."""
-    if isinstance(value, list | tuple) and value and all(isinstance(item, Mapping) for item in value):
-        value = dict(enumerate(value))
-    if not isinstance(value, Mapping) or (key and not value):
-        return {key: list(value) if isinstance(value, tuple) else value}
-    return {name: leaf for inner, item in value.items() for name, leaf in _flat(item, f"{key}.{inner}" if key else str(inner)).items()}

@@ -6,7 +6,7 @@ Invariant: no training list grades a query on a document that a validation list 
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from training.batches import ListDataset, TokenStore, TrainingList
@@ -15,6 +15,8 @@ from training.run_file import DataSpec, RunFile
 from training.training_set import read_documents, read_lists
 
 logger = logging.getLogger(__name__)
+# Training lists of each source that are measured beside validation.
+_SAMPLE = 32
 # Lists with the folder they come from.
 Sets = Sequence[tuple[str, Sequence[TrainingList]]]
 
@@ -33,6 +35,23 @@ def load_data(run: RunFile, store: TokenStore) -> tuple[ListDataset, dict[str, L
     dataset = ListDataset(lists, store, noise=run.noise.noise(), seed=run.train.seed)
     names = set_names([path for path, _ in validation])
     return dataset, {name: ListDataset(_graded(path, found), store) for name, (path, found) in zip(names, validation, strict=True)}
+
+
+def training_sample(training: ListDataset, validation: Mapping[str, ListDataset]) -> dict[str, ListDataset]:
+    """Graded training lists by their source, evenly drawn, of the sources that validation has too, or of all where it shares none.
+
+    Over-fitting is told by like lists: those of an easier kind would pass for learnt by heart.
+    """
+    found: dict[str, list[TrainingList]] = {}
+    for item in training.lists:
+        if max(item.grades or (), default=0) > 0:
+            found.setdefault(item.source, []).append(item)
+    shared = found.keys() & {item.source for dataset in validation.values() for item in dataset.lists}
+    return {
+        source: ListDataset(lists[:: -(-len(lists) // _SAMPLE)], training.store)
+        for source, lists in found.items()
+        if source in shared or not shared
+    }
 
 
 def _graded(path: str, lists: Sequence[TrainingList]) -> list[TrainingList]:

@@ -1,6 +1,6 @@
 """One training run from its run file: data, network, loop, and what is left behind.
 
-A run's folder holds `checkpoint-*` (for resuming), `model/` (the best weights, tokenizer), `run.yaml` and `report.json`.
+A run's folder holds `checkpoint-*` (for resuming), `model/` (the best weights, tokenizer), `run.yaml`, `data.json` and `report.json`.
 """
 
 from __future__ import annotations
@@ -16,13 +16,14 @@ from typing import Any
 from tokenizers import Tokenizer
 from transformers import TrainerCallback, TrainerState, set_seed
 
-from training.batches import ListDataset, TokenStore
+from training.batches import TokenStore
+from training.kept_run import check_kept_run, note_run
 from training.models.cross_encoder import count_parameters
 from training.models.decomposed import DecomposedCrossEncoder
 from training.models.projection import fit_projection
 from training.networks import build_collate, build_encoder, build_network, check_positions, known_positions, load_tokenizer
-from training.run_file import RunFile, check_kept_run, write_run_file
-from training.run_sets import load_data
+from training.run_file import RunFile
+from training.run_sets import load_data, training_sample
 from training.trainer import METRIC, RankingTrainer, checkpoints, last_whole_checkpoint, training_arguments
 
 # A gap between training and validation NDCG above this is called over-fitting.
@@ -33,7 +34,7 @@ _PROJECTION_LISTS = 32
 
 @dataclass(frozen=True, slots=True)
 class RunReport:
-    """What a run reached. NDCG@10 with 2^grade - 1 gains, on each validation set and on as many training lists."""
+    """What a run reached. NDCG@10 with 2^grade - 1 gains, on each validation set and on some training lists of their sources."""
 
     name: str
     parameters: int
@@ -64,7 +65,7 @@ def train(
     """
     output.mkdir(parents=True, exist_ok=True)
     if resume and (checkpoints(output) or (output / "report.json").exists()):
-        check_kept_run(output / "run.yaml", run)
+        check_kept_run(output, run)
     trainer = build_trainer(run, output, report_to, [_StepListener(on_step)] if on_step else [])
     # Of several processes the first one readies the folder: the others find whole checkpoints alone.
     with trainer.args.main_process_first(local=False):
@@ -92,7 +93,7 @@ def _ready(output: Path, run: RunFile, *, resume: bool) -> None:
     if not resume:
         for checkpoint in checkpoints(output):
             shutil.rmtree(checkpoint)
-    write_run_file(output / "run.yaml", run)
+    note_run(output, run)
 
 
 def build_trainer(run: RunFile, output: Path, report_to: str, callbacks: list[TrainerCallback]) -> RankingTrainer:
@@ -117,6 +118,7 @@ def build_trainer(run: RunFile, output: Path, report_to: str, callbacks: list[Tr
         collate=collate,
         training=dataset,
         validation=validation,
+        sample=training_sample(dataset, validation),
         callbacks=callbacks,
     )
 
@@ -129,8 +131,9 @@ def freeze_embeddings(network: Any) -> None:
 def _report(run: RunFile, trainer: RankingTrainer, seconds: float) -> RunReport:
     lists = trainer.train_dataset.lists
     validation = {name: trainer.ndcg(dataset) for name, dataset in trainer.validation.items()}
-    graded = [item for item in lists if item.grades is not None][:100]
-    training = trainer.ndcg(ListDataset(graded, trainer.train_dataset.store)) if graded else None
+    training = trainer.training_ndcg()
+    # A set of a kind that was not trained on is harder for that alone.
+    known = {name for name, dataset in trainer.validation.items() if any(item.source in trainer.sample for item in dataset.lists)}
     return RunReport(
         name=run.name,
         parameters=count_parameters(trainer.model),
@@ -140,7 +143,7 @@ def _report(run: RunFile, trainer: RankingTrainer, seconds: float) -> RunReport:
         seconds=round(seconds, 1),
         validation=validation,
         training=training,
-        verdict=verdict(training, validation),
+        verdict=verdict(training, {name: value for name, value in validation.items() if name in known} or validation),
     )
 
 

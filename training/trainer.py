@@ -25,11 +25,12 @@ from transformers import EarlyStoppingCallback, Trainer, TrainerCallback, Traine
 from transformers.trainer import TRAINER_STATE_NAME
 
 from training.allocator import keep_freed_memory
-from training.batches import TARGETS, BudgetSampler, ListDataset
+from training.batches import TARGETS, ListDataset
 from training.losses import Mixture
 from training.metrics.batch import ndcg
 from training.networks import Collate
 from training.run_file import TrainSpec
+from training.sampling import BudgetSampler
 
 METRIC = "ndcg@10"
 logger = logging.getLogger(__name__)
@@ -64,6 +65,7 @@ class RankingTrainer(Trainer):
         collate: Collate,
         training: ListDataset,
         validation: Mapping[str, ListDataset],
+        sample: Mapping[str, ListDataset] | None = None,
         callbacks: list[TrainerCallback] | None = None,
     ) -> None:
         keep_freed_memory()
@@ -76,6 +78,7 @@ class RankingTrainer(Trainer):
         self.losses = losses
         self.collate = collate
         self.validation = validation
+        self.sample = sample or {}
         # The loss already is a mean over the step's lists; the Trainer must not divide by a count of items.
         self.model_accepts_loss_kwargs = False
 
@@ -119,15 +122,22 @@ class RankingTrainer(Trainer):
         return (loss, logits) if return_outputs else loss
 
     def evaluate(self, *_: Any, metric_key_prefix: str = "eval", **__: Any) -> dict[str, float]:
-        """NDCG@10 of each validation set, their mean, and NDCG@10 of as many training lists: the gap is over-fitting."""
+        """NDCG@10 of each validation set, their mean, and NDCG@10 of some training lists: the gap is over-fitting."""
         # Each process measures all lists. Should their last bits differ, the first one's figures hold: they must stop, and choose, alike.
         (values,) = broadcast_object_list([{f"{name}_{METRIC}": self.ndcg(dataset) for name, dataset in self.validation.items()}])
         metrics = {f"{metric_key_prefix}_{name}": value for name, value in values.items()}
         metrics[f"{metric_key_prefix}_{METRIC}"] = sum(values.values()) / len(values)
+        if (training := self.training_ndcg()) is not None:
+            metrics[f"{metric_key_prefix}_training_{METRIC}"] = training
         metrics["epoch"] = self.state.epoch or 0.0
         self.log(metrics)
         self.control: Any = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         return metrics
+
+    def training_ndcg(self) -> float | None:
+        """The mean NDCG@10 of the training lists that are measured, each source as much; None without any."""
+        values = [self.ndcg(dataset) for dataset in self.sample.values()]
+        return sum(values) / len(values) if values else None
 
     @torch.no_grad()
     def ndcg(self, dataset: ListDataset) -> float:

@@ -12,8 +12,9 @@ from accelerate.data_loader import BatchSamplerShard
 
 from sidecar.encoding import TextEncoder
 from tests.training.tiny import TEMPLATE, make_base, make_set
-from training.batches import BudgetSampler, ListDataset, Noise, Prefixes, TokenStore, TrainingList, collate_apart, collate_pairs, with_typo
+from training.batches import ListDataset, Noise, Prefixes, TokenStore, TrainingList, collate_apart, collate_pairs, with_typo
 from training.networks import load_tokenizer
+from training.sampling import BudgetSampler
 from training.training_set import read_documents, read_lists
 
 
@@ -50,6 +51,25 @@ def test_no_batch_of_several_lists_exceeds_the_budget_of_padded_tokens(encoder):
     assert max(padded) <= 30
     # Of the shortest lists as many are together as hits allow.
     assert max(len(batch) for batch in batches) > 30 // (2 * 6)
+
+
+def test_every_epoch_has_as_many_batches_and_they_follow_one_another_through_whole_passes(encoder):
+    store = TokenStore(encoder)
+    store.add({str(words): {"title": " ".join(["red"] * words)} for words in range(1, 7)})
+    rng = random.Random(0)
+    lists = [TrainingList(str(number), tuple(str(rng.randint(1, 6)) for _ in range(rng.randint(1, 7)))) for number in range(40)]
+    sampler = BudgetSampler(ListDataset(lists, store), max_hits=16, pool=3)
+    epochs = []
+    for epoch in range(12):
+        sampler.dataset.set_epoch(epoch)
+        epochs.append(sampler.batches())
+    assert {len(batches) for batches in epochs} == {len(sampler)}
+    stream = [index for batches in epochs for batch in batches for index in batch]
+    passes = [stream[start : start + 40] for start in range(0, len(stream) - 39, 40)]
+    assert len(passes) > 9
+    assert all(sorted(each) == list(range(40)) for each in passes)
+    # Here the passes are not all cut alike, or this would say nothing.
+    assert len({sampler._count(number) for number in range(12)}) > 1
 
 
 def test_a_list_larger_than_the_budget_makes_a_batch_of_its_own(dataset):

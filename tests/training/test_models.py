@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 import torch
 
-from tests.training.tiny import make_base
+from tests.training.tiny import make_base, make_other_base
 from training.models.cross_encoder import keep_layers, load_cross_encoder
 from training.models.decomposed import decompose, load_decomposed
 from training.models.dropout import dropout
+from training.networks import known_positions
 
 
 @pytest.fixture(scope="module")
@@ -113,3 +114,16 @@ def test_a_saved_decomposed_model_scores_as_before(base, tmp_path):
 def test_a_split_that_leaves_no_upper_layer_is_refused(base):
     with pytest.raises(ValueError, match="must leave at least one of 3 layers above"):
         decompose(base, lower_layers=3, document_offset=8)
+
+
+def test_positions_that_an_encoder_keeps_for_padding_are_none_for_tokens(base, tmp_path):
+    assert known_positions(load_cross_encoder(base)) == 512
+    assert known_positions(load_cross_encoder(str(make_other_base(tmp_path, "roberta")))) == 512 - 2
+
+
+def test_logits_computed_in_bf16_are_not_rounded_to_its_steps(base, pairs):
+    ids, mask, types = pairs
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        logits = load_cross_encoder(base).eval()(ids, mask, types)
+    assert logits.dtype == torch.float32
+    assert not torch.equal(logits, logits.bfloat16().float())

@@ -5,7 +5,9 @@ What a run file may say is in test_run_file.py, what its sets must hold in test_
 
 from __future__ import annotations
 
+import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -17,7 +19,7 @@ from tests.training.tiny import TEMPLATE, held_out, make_base, make_set
 from training.distil.sets import write_scored
 from training.run_file import DataSpec, LossSpec, ModelSpec, NoiseSpec, RunFile, TrainSpec
 from training.runs import train, verdict
-from training.training_set import read_lists
+from training.training_set import read_lists, write_lists
 
 # A tiny run writes its checkpoints within one second, which transformers takes for a broken clock.
 pytestmark = pytest.mark.filterwarnings("ignore:mtime may not be reliable")
@@ -114,6 +116,43 @@ def test_a_run_without_a_whole_checkpoint_starts_anew(run, tmp_path):
     assert_same_weights(tmp_path / "whole", tmp_path / "killed")
 
 
+def test_a_run_of_many_epochs_and_ragged_lists_that_was_killed_late_ends_with_the_same_weights(run, tmp_path):
+    ragged = make_set(tmp_path / "ragged", lists=14, teacher=True)
+    lists = read_lists(ragged)
+    cut_lists = [
+        replace(item, doc_ids=item.doc_ids[:count], grades=item.grades[:count], teacher=item.teacher[:count])
+        for item, count in zip(lists, [3, 2, 3, 3, 2, 3, 2, 3, 3, 2, 3, 2, 2, 3], strict=True)
+    ]
+    write_lists(ragged, cut_lists)
+    longer = msgspec.structs.replace(
+        run, train_sets=(DataSpec(str(ragged)),), train=msgspec.structs.replace(run.train, epochs=6, max_hits=5, eval_steps=5)
+    )
+    whole = train(longer, tmp_path / "whole", report_to="none")
+    train(longer, killed(longer, tmp_path / "killed", whole.steps - 2), report_to="none")
+    assert_same_weights(tmp_path / "whole", tmp_path / "killed")
+
+
+def test_the_last_step_is_validated_too(run, tmp_path):
+    run = msgspec.structs.replace(run, train=msgspec.structs.replace(run.train, eval_steps=5))
+    report = train(run, tmp_path / "out", report_to="none")
+    (state,) = (tmp_path / "out").glob(f"checkpoint-{report.steps}/trainer_state.json")
+    assert report.steps % run.train.eval_steps
+    assert [entry["step"] for entry in json.loads(state.read_text())["log_history"] if "eval_ndcg@10" in entry][-1] == report.steps
+
+
+@pytest.mark.parametrize("part", ["train", "validation", "base"])
+def test_a_folder_whose_data_changed_since_is_refused(run, tmp_path, base, part):
+    own = shutil.copytree(base, tmp_path / "base")
+    run = msgspec.structs.replace(run, model=msgspec.structs.replace(run.model, base=str(own)))
+    killed(run, tmp_path / "out", 6)
+    if part == "base":
+        (own / "model.safetensors").write_bytes((own / "model.safetensors").read_bytes() + b" ")
+    else:
+        make_set(tmp_path / part, lists=11, teacher=part == "train")
+    with pytest.raises(ValueError, match=rf"holds a run on other data: .*{part} changed since.*another --out"):
+        train(run, tmp_path / "out", report_to="none")
+
+
 def changed(run):
     """The same run but for a rate and a share of a set."""
     train_set = msgspec.structs.replace(run.train_sets[0], limit=6)
@@ -175,6 +214,7 @@ def test_every_kind_of_network_trains_and_leaves_its_report(run, tmp_path, base,
     )
     assert report.training_pairs == 36
     assert sorted(path.name for path in (tmp_path / "out").iterdir() if "checkpoint" not in path.name) == [
+        "data.json",
         "model",
         "report.json",
         "run.yaml",

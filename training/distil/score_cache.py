@@ -24,11 +24,15 @@ _FLOAT = struct.Struct("<f")
 _MAP_BYTES = 8 * 1024**3
 
 
+# Counts up where the same weights come to give other logits: 2 since heads are computed in 32 bits.
+_ARITHMETIC = b"2"
+
+
 def network_key(run: RunFile, weights: Path) -> bytes:
     """What tells one network from another: its weights, its shape and its text template."""
     with weights.open("rb") as file:
         digest = file_digest(file, "sha256").digest()
-    return blake2b(digest + msgspec.json.encode((run.model, run.template)), digest_size=16).digest()
+    return blake2b(_ARITHMETIC + digest + msgspec.json.encode((run.model, run.template)), digest_size=16).digest()
 
 
 class ScoreCache:
