@@ -87,11 +87,14 @@ def command(
     from training.evaluate.card import annotate_cards  # noqa: PLC0415 - torch, matplotlib and pyarrow are slow to import
     from training.evaluate.evidence import Plan  # noqa: PLC0415
     from training.evaluate.files import write  # noqa: PLC0415
+    from training.evaluate.judged import too_few  # noqa: PLC0415
     from training.evaluate.run import evaluate_all  # noqa: PLC0415
 
     _check_marks(labels, models)
     configure_logging("error")
     sets, place, embedder = chosen.selection().read(), chosen.place(), chosen.embedder_directory()
+    for line in too_few(sets):
+        notes.print(f"warning: {line}", markup=False)
     plan = Plan(window, depths, first_passes)
     report, evaluated = evaluate_all(sets, place, models, embedder, plan, labels=labels, relevant_from=relevant_from, progress=progress_bar)
     write(out, report, evaluated)

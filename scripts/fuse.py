@@ -89,7 +89,8 @@ def _show(fitted: Fitted, model: Path, *, helps: bool, written: bool, min_gain: 
     found = fitted.comparison
     click.echo(", ".join(f"{name} {weight:g}" for name, weight in fitted.fusion.weights.items()) + f" (penalty {fitted.penalty:g})")
     click.echo(
-        f"NDCG@10 by {fitted.folds}-fold cross-validation over {fitted.lists} windows: {fitted.first_pass:.4f} first pass, "
+        f"NDCG@10 by {fitted.folds}-fold cross-validation over {found.queries} queries, fitted on {fitted.lists} windows of "
+        f"{' and '.join(fitted.first_passes)}: {fitted.first_pass:.4f} first pass, "
         f"{fitted.before:.4f} bare, {fitted.after:.4f} fused, "
         f"difference {found.difference:+.4f} (95 % interval {found.low:+.4f} to {found.high:+.4f}, p = {found.p_value:.4f})"
     )

@@ -2,13 +2,14 @@
 
 score = cross_encoder + sum of weight x feature, weights at least 0: the listwise softmax loss with an L2 penalty on how far all weights but
 the cross-encoder's are from a prior: another model's weights, or 0, so that a strong penalty is the prior, or no fusion at all.
-Invariant: a query is never in the part that its figure was fitted on, in any fold, and neither is the choice of the penalty.
+Invariant: a query is never in the part that its figure was fitted on, in any fold, and neither is the choice of the penalty. What is
+counted and compared are queries: the windows of one query are each fitted on, and judged by their mean.
 """
 
 from __future__ import annotations
 
 import zlib
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -34,7 +35,10 @@ _FEWEST = 20
 
 @dataclass(frozen=True, slots=True)
 class FusionList:
-    """One query's window: features [hits, features] in the order of `NAMES`, the hits' grades, and all judgments of the query."""
+    """One query's window: features [hits, features] in the order of `NAMES`, the hits' grades, and all judgments of the query.
+
+    `source` is the data set and the first pass, parted by the last space. Without a `query_id` the query's text is its id.
+    """
 
     query: str
     source: str
@@ -42,6 +46,12 @@ class FusionList:
     columns: Floats
     grades: Floats
     judged: Mapping[str, int]
+    query_id: str = ""
+
+    @property
+    def key(self) -> str:
+        """Which query it is: a data set may have several of one text, and first passes give a query several windows."""
+        return f"{self.source.rsplit(' ', 1)[0]}\t{self.query_id or self.query}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +60,7 @@ class Fitted:
 
     `first_pass` is NDCG@10 of the windows as the first pass ordered them: what the fused order has to beat too. `kinds` holds, for each
     kind of query that has enough of them, fused minus first pass: where even the interval's upper end is below 0, the fusion turns it off.
+    `lists` are windows; `comparison` counts queries.
     """
 
     fusion: Fusion
@@ -69,10 +80,12 @@ class Fitted:
         return self.comparison.difference >= least
 
 
-def fusion_list(query: str, source: str, doc_ids: Sequence[str], columns: Features, judged: Mapping[str, int]) -> FusionList:
+def fusion_list(
+    query: str, source: str, doc_ids: Sequence[str], columns: Features, judged: Mapping[str, int], *, query_id: str = ""
+) -> FusionList:
     """A window as the fit reads it; a hit that nobody judged has grade 0."""
     grades = np.array([judged.get(doc_id, 0) for doc_id in doc_ids], dtype=np.float64)
-    return FusionList(query, source, tuple(doc_ids), np.stack([columns[name] for name in NAMES], axis=1), grades, judged)
+    return FusionList(query, source, tuple(doc_ids), np.stack([columns[name] for name in NAMES], axis=1), grades, judged, query_id)
 
 
 def fit_fusion(
@@ -109,9 +122,10 @@ def fit_fusion(
 
 def _by_kind(lists: Sequence[FusionList], fused: Mapping[str, float], first_pass: Mapping[str, float]) -> dict[str, Comparison]:
     """Fused against first pass for each kind of query with at least `_FEWEST` queries of it."""
+    texts = {item.key: item.query for item in lists if item.key in fused}
     found = {}
     for kind in KINDS:
-        members = [_id(item) for item in lists if _id(item) in fused and kind in kinds_of_query(item.query)]
+        members = [key for key, text in texts.items() if kind in kinds_of_query(text)]
         if len(members) >= _FEWEST:
             found[kind] = compare({member: fused[member] for member in members}, {member: first_pass[member] for member in members})
     return found
@@ -211,12 +225,14 @@ def _folds(lists: Sequence[FusionList], folds: int) -> list[list[FusionList]]:
 
 
 def _ndcg(lists: Sequence[FusionList], weights: Floats) -> dict[str, float]:
-    run = {_id(item): dict(zip(item.doc_ids, (item.columns @ weights).tolist(), strict=True)) for item in lists}
-    return dict(evaluate(run, {_id(item): item.judged for item in lists}, [_NDCG])[_NDCG])
-
-
-def _id(item: FusionList) -> str:
-    return f"{item.source}\t{item.query}"
+    """By query, the mean over its windows: they err alike, and counted each they would make every interval too narrow."""
+    windows = {str(number): item for number, item in enumerate(lists)}
+    run = {name: dict(zip(item.doc_ids, (item.columns @ weights).tolist(), strict=True)) for name, item in windows.items()}
+    values = evaluate(run, {name: item.judged for name, item in windows.items()}, [_NDCG])[_NDCG]
+    by_query: defaultdict[str, list[float]] = defaultdict(list)
+    for name, item in windows.items():
+        by_query[item.key].append(values[name])
+    return {key: float(np.mean(found)) for key, found in by_query.items()}
 
 
 def _mean(values: Mapping[str, float]) -> float:

@@ -5,15 +5,17 @@ from __future__ import annotations
 import zlib
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from scipy.optimize import check_grad
 
+from scripts.fuse import _show
 from sidecar.fusion import CROSS_ENCODER, DENSE, FIRST_PASS, NAMES
 from sidecar.manifest import Fusion
 from sidecar.query_kinds import LONG, NEGATED
-from training.fusion import Fitted, FusionList, _loss, _stacked, fit_fusion, fusion_list
+from training.fusion import Fitted, FusionList, _loss, _ndcg, _stacked, fit_fusion, fusion_list
 
 QUERIES, HITS = 50, 20
 
@@ -22,11 +24,11 @@ def fitted(lists: Sequence[FusionList]) -> Fitted:
     return fit_fusion(lists, folds=3, penalties=(0.01, 1.0))
 
 
-def windows(*, informative: bool, spread: float = 1.0, source: str = "test") -> list[FusionList]:
+def windows(*, informative: bool, spread: float = 1.0, source: str = "test", count: int = QUERIES, seed: int = 3) -> list[FusionList]:
     """Grades drive the logits and, where informative, the first pass, each with noise of its own."""
-    rng = np.random.default_rng(3)
+    rng = np.random.default_rng(seed)
     made = []
-    for number in range(QUERIES):
+    for number in range(count):
         grades = rng.choice([0, 0, 0, 1, 2, 3], size=HITS)
         noise = {name: rng.normal(size=HITS) for name in NAMES}
         columns = {**noise, CROSS_ENCODER: spread * (grades + 2 * noise[CROSS_ENCODER])}
@@ -129,3 +131,53 @@ def test_queries_whose_windows_hold_nothing_relevant_do_not_stop_the_fit() -> No
     assert (found.folds, found.lists) == (4, QUERIES)
     assert found.comparison.queries == QUERIES - len(hopeless)
     assert found.first_passes == ("test",)
+
+
+def test_a_second_window_of_every_query_is_no_second_query() -> None:
+    """A copy of each window says nothing new: weights, penalty, gains, intervals and p-values stay as they are."""
+    once = windows(informative=True, source="shop bm25", count=20, seed=1)
+    alone, both = (fit_fusion(lists, folds=3) for lists in (once, [*once, *(replace(item, source="shop rrf") for item in once)]))
+
+    assert (both.lists, both.comparison.queries, both.first_passes) == (40, 20, ("bm25", "rrf"))
+    # By twice as many values the standard error is too small, and the penalty, of this seed, another one.
+    assert both.penalty == alone.penalty
+    assert both.fusion.weights == pytest.approx(alone.fusion.weights, rel=1e-3)
+    assert (both.after, both.comparison.p_value) == pytest.approx((alone.after, alone.comparison.p_value))
+    assert (both.comparison.low, both.comparison.high) == pytest.approx((alone.comparison.low, alone.comparison.high))
+
+
+def test_a_kind_of_query_needs_enough_queries_whatever_the_windows_are() -> None:
+    few = [
+        replace(item, query=f"cup without {item.query}") if number < 11 else item for number, item in enumerate(windows(informative=True))
+    ]
+    lists = [replace(item, source=f"shop {first_pass}") for item in few for first_pass in ("bm25", "rrf")]
+
+    assert NEGATED not in fitted(lists).kinds
+
+
+def test_a_querys_value_is_the_mean_of_its_windows() -> None:
+    first, second = windows(informative=True, source="shop bm25")[0], windows(informative=False, source="shop rrf")[0]
+    weights = np.array([float(name == FIRST_PASS) for name in NAMES])
+    (one,), (other,), (both,) = (_ndcg(lists, weights).values() for lists in ([first], [second], [first, second]))
+
+    assert one != other
+    assert both == pytest.approx((one + other) / 2)
+
+
+def test_queries_of_one_text_are_told_apart_by_their_ids() -> None:
+    lists = [replace(item, query=f"query {number // 2}", query_id=f"id {number}") for number, item in enumerate(windows(informative=True))]
+    found = fitted(lists)
+
+    assert (found.lists, found.comparison.queries) == (QUERIES, QUERIES)
+
+
+def test_a_query_of_two_data_sets_is_two_queries() -> None:
+    lists = [replace(item, source=f"{name} rrf") for name in ("shop", "shop 2") for item in windows(informative=True)]
+
+    assert fitted(lists).comparison.queries == 2 * QUERIES
+
+
+def test_queries_and_windows_are_told_apart_in_what_is_printed(useful: Fitted, capsys: pytest.CaptureFixture[str]) -> None:
+    _show(replace(useful, lists=2 * QUERIES, first_passes=("bm25", "rrf")), Path("model"), helps=True, written=False, min_gain=0.002)
+
+    assert f"over {QUERIES} queries, fitted on {2 * QUERIES} windows of bm25 and rrf: " in capsys.readouterr().out

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from itertools import product
 
 import numpy as np
@@ -67,6 +68,18 @@ def test_several_comparisons_are_corrected_together() -> None:
     found = compare_all(systems, baseline)
     assert [c.p_corrected for c in found.values()] == holm([c.p_value for c in found.values()])
     assert any(c.p_corrected > c.p_value for c in found.values())
+
+
+def test_one_query_proves_nothing() -> None:
+    found = compare({"q": 0.9}, {"q": 0.1})
+    assert (found.difference, found.p_value, found.queries) == (pytest.approx(0.8), 1.0, 1)
+    assert (found.low, found.high) == (-math.inf, math.inf)
+
+
+def test_two_queries_are_already_compared() -> None:
+    found = compare({"a": 0.4, "b": 0.6}, {"a": 0.1, "b": 0.5})
+    assert found.p_value == pytest.approx(2 / 2**2)
+    assert (found.low, found.high) == pytest.approx((0.1, 0.3))
 
 
 def test_systems_measured_on_different_queries_are_refused() -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from training.data.build import to_qrels
 from training.evaluate.candidates import Source
 from training.evaluate.evidence import Evidence, Plan, collect, reranked_passes
-from training.evaluate.judged import JudgedSet
+from training.evaluate.judged import JudgedSet, too_few
 from training.evaluate.measures import depth_curve, latency, mode_report, ndcg_by_query, qrels_of, runs_of
 from training.evaluate.pages import extremes
 from training.evaluate.report import ModelReport, SetReport
@@ -48,7 +48,7 @@ def evaluate_set(
         name=judged.name,
         part=judged.part,
         source=source.describe(),
-        notes=(*judged.notes, *_missing(evidence)),
+        notes=(*judged.notes, *_missing(evidence), *too_few([judged]), *_corrected_apart(systems)),
         documents=source.documents,
         queries=len(evidence),
         judged_pairs=sum(len(each.query.doc_ids) for each in evidence),
@@ -61,7 +61,8 @@ def evaluate_set(
         slices=slice_rows(evidence, values, full.baseline, [system.name for system in models]),
         latencies=tuple(latency(name, served.manifests[name].kind, evidence) for name in served.rankers),
         extremes={system.name: extremes(system, baseline, evidence, values, plan.window) for system in models if system.served},
-        by_query={each.query.query: {name: values[name][each.query.query_id] for name in values} for each in evidence},
+        by_query={each.query.query_id: {name: values[name][each.query.query_id] for name in values} for each in evidence},
+        query_texts={each.query.query_id: each.query.query for each in evidence},
     )
     return Evaluated(report, runs, to_qrels(judged.queries), {item.query_id: item.query for item in judged.queries})
 
@@ -91,3 +92,10 @@ def _missing(evidence: list[Evidence]) -> tuple[str, ...]:
     judged = sum(len(each.query.doc_ids) for each in evidence)
     missing = judged - sum(len(each.judged_ids) for each in evidence)
     return (f"{missing} of {judged} judged documents are not in the catalogue or index: no system can find them",) if missing else ()
+
+
+def _corrected_apart(systems: list[System]) -> tuple[str, ...]:
+    diagnostics = [system.name for system in systems if not system.served]
+    if not diagnostics:
+        return ()
+    return (f"p-values are corrected over the models as they are served; those of {', '.join(diagnostics)} apart, over themselves",)

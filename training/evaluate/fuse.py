@@ -58,5 +58,6 @@ def _lists(name: str, evidence: Evidence, plan: Plan) -> list[FusionList]:
         window = evidence.retrieved.full[first_pass].top(plan.window)
         if window.doc_ids:
             columns = columns_of(window, evidence.pairs[_MODEL])
-            made.append(fusion_list(evidence.query.query, f"{name} {first_pass}", window.doc_ids, columns, evidence.grades))
+            source, query = f"{name} {first_pass}", evidence.query
+            made.append(fusion_list(query.query, source, window.doc_ids, columns, evidence.grades, query_id=query.query_id))
     return made

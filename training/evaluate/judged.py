@@ -28,6 +28,8 @@ from training.metrics.ranking import MAX_EXPONENTIAL_GRADE
 from training.training_set import read_documents, read_lists
 
 Split = Literal["train", "validation", "test", "all"]
+# Where all of five queries gain, p is still 0.06, and several models are corrected for: below this no report tells anything.
+_FEWEST = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +114,12 @@ def limited(judged: JudgedSet, count: int | None) -> JudgedSet:
     kept = {item.query_id for item in drawn}
     queries = tuple(item for item in judged.queries if item.query_id in kept)
     return replace(judged, queries=queries, notes=(*judged.notes, f"{count} of {len(judged.queries)} queries, drawn by checksum"))
+
+
+def too_few(sets: Sequence[JudgedSet]) -> tuple[str, ...]:
+    """One line on the sets that have too few queries to tell anything by; none where all have enough."""
+    few = ", ".join(f"{judged.name} has {len(judged.queries)}" for judged in sets if len(judged.queries) < _FEWEST)
+    return (f"fewer than {_FEWEST} queries tell nothing, any difference may be chance: {few}",) if few else ()
 
 
 def _chosen(name: str, found: _Found, split: Split) -> JudgedSet:

@@ -12,7 +12,7 @@ from training.evaluate.evidence import Evidence
 from training.evaluate.report import Latency, ModeReport, SystemReport
 from training.evaluate.systems import Mode, System, run_of
 from training.metrics.ranking import Qrels, Run, evaluate, means
-from training.metrics.significance import compare_all
+from training.metrics.significance import Comparison, compare_all
 
 NDCG = "ndcg@10"
 _METRICS = (NDCG, "ndcg_linear@10", "map", "mrr")
@@ -42,8 +42,7 @@ def mode_report(systems: Sequence[System], runs: Mapping[str, Run], qrels: Qrels
     metrics = [*_METRICS, *([f"recall@{window}"] if window else [])]
     values = {system.name: evaluate(runs[system.name], qrels, metrics, relevant_from=relevant_from) for system in systems}
     baseline = best_first_pass(systems, {name: values[name][NDCG] for name in values})
-    models = {system.name: values[system.name][NDCG] for system in systems if system.model is not None}
-    differences = compare_all(models, values[baseline][NDCG]) if models else {}
+    differences = _differences(systems, {name: values[name][NDCG] for name in values}, baseline)
     rows = tuple(
         SystemReport(
             system.name, system.model, system.first_pass, system.served, dict(means(values[system.name])), differences.get(system.name)
@@ -89,3 +88,12 @@ def percentile(values: Sequence[float], percent: int) -> float:
     """The smallest value that at least so many percent of the values do not exceed."""
     ordered = sorted(values)
     return ordered[max(0, -(-len(ordered) * percent // 100) - 1)]
+
+
+def _differences(systems: Sequence[System], values: Mapping[str, ByQuery], baseline: str) -> dict[str, Comparison]:
+    """Models against the baseline. What is served is corrected apart from diagnostics, which choose nothing and must not make it unsure."""
+    found: dict[str, Comparison] = {}
+    for served in (True, False):
+        family = {system.name: values[system.name] for system in systems if system.model is not None and system.served is served}
+        found |= compare_all(family, values[baseline])
+    return found

@@ -15,7 +15,7 @@ from training.metrics.significance import Comparison
 class SystemReport:
     """One line: means by metric, and a model's difference in NDCG@10 to the best first pass.
 
-    `served` is false for a part of what a model's manifest makes the service answer.
+    `served` is false for a part of what a model's manifest makes the service answer; such lines have a correction of their own.
     """
 
     name: str
@@ -103,7 +103,7 @@ class Extremes:
 
 @dataclass(frozen=True, slots=True)
 class SetReport:
-    """One judged set."""
+    """One judged set. `by_query` holds each query's NDCG@10 by query id and system, `query_texts` what the ids stand for."""
 
     name: str
     part: str
@@ -122,6 +122,7 @@ class SetReport:
     latencies: tuple[Latency, ...]
     extremes: Mapping[str, Extremes]
     by_query: Mapping[str, Mapping[str, float]]
+    query_texts: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ Invariant: systems are compared query by query, on the same queries; a fixed see
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -61,9 +62,9 @@ def compare_all(
 def randomization_test(differences: Values, *, resamples: int = 9_999, seed: int = 0) -> float:
     """Two-sided p-value of the paired randomization test: differences [queries] under random signs (Smucker et al., CIKM 2007).
 
-    Exact, over all 2^queries signs, when those are fewer than `resamples`.
+    Exact, over all 2^queries signs, when those are fewer than `resamples`: 1 for a single query, whose size is the same with either sign.
     """
-    if not differences.any():
+    if len(differences) < 2 or not differences.any():
         return 1.0
     result = stats.permutation_test(
         (differences,),
@@ -78,7 +79,12 @@ def randomization_test(differences: Values, *, resamples: int = 9_999, seed: int
 
 
 def bootstrap_interval(differences: Values, *, confidence: float = 0.95, resamples: int = 9_999, seed: int = 0) -> tuple[float, float]:
-    """Confidence interval of the mean of differences [queries], by the bias-corrected and accelerated bootstrap over queries."""
+    """Confidence interval of the mean of differences [queries], by the bias-corrected and accelerated bootstrap over queries.
+
+    Unbounded for a single query: how far queries differ is not known from one.
+    """
+    if len(differences) < 2:
+        return -math.inf, math.inf
     if np.ptp(differences) == 0:
         return float(differences[0]), float(differences[0])
     result = stats.bootstrap(
