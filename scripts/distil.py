@@ -13,6 +13,7 @@ from scripts.output import notes, progress_bar
 
 if TYPE_CHECKING:
     from training.distil.queries import GeneratedQuery
+    from training.distil.teachers import Normalise
 
 
 @click.group()
@@ -40,6 +41,13 @@ def command() -> None:
     "--teacher", "teachers", multiple=True, metavar="NAME=WEIGHT", default=("e5-small=1", "bge-small=1", "bm25=0.5"), show_default=True
 )
 @click.option("--seed", default=3, show_default=True)
+@click.option(
+    "--cache",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("var/teacher-vectors"),
+    show_default=True,
+    help="Vectors that were computed before, by network and text: what was cut off goes on.",
+)
 @click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="The training set's folder.")
 def label(
     *,
@@ -53,6 +61,7 @@ def label(
     exclude: tuple[Path, ...],
     teachers: tuple[str, ...],
     seed: int,
+    cache: Path,
     out: Path,
 ) -> None:
     """Label generated and given queries by a mixture of first passes.
@@ -79,7 +88,8 @@ def label(
         if not queries:
             raise ValueError("no query is left to label: raise --generate, or give --queries that --exclude does not name")
         with progress_bar("label", len(queries)) as advance:
-            count = write_labelled(out, catalogue, queries, _weights(teachers), sampling=Sampling(), seed=seed, advance=advance)
+            weights = _weights(teachers)
+            count = write_labelled(out, catalogue, queries, weights, sampling=Sampling(), seed=seed, cache=cache, advance=advance)
     except (ValueError, FileNotFoundError) as error:
         raise click.ClickException(str(error)) from error
     click.echo(f"{count} lists are in {out}")
@@ -106,6 +116,14 @@ def grammar(*, count: int, seed: int, out: Path) -> None:
 @click.argument("source", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("--teacher", "teachers", multiple=True, required=True, metavar="RUN=WEIGHT", help="A trained run's folder and its weight.")
 @click.option("--own-weight", default=0.6, show_default=True, help="Weight of the teacher logits that the set already has.")
+@click.option(
+    "--normalise",
+    type=click.Choice(["centre", "standard"]),
+    default=None,
+    show_default="centre with one --teacher, standard with several",
+    help="How teachers' logits of a list are brought together: `centre` takes their mean away alone, so that wider ones count for more; "
+    "`standard` also divides by their deviation, and gives the mixture the weighted mean of the deviations.",
+)
 @click.option("--limit", default=None, type=click.IntRange(min=1), help="Only the first so many lists; all by default.")
 @click.option("--workers", default=0, show_default=True, help="Processes that prepare batches.")
 @click.option(
@@ -116,7 +134,17 @@ def grammar(*, count: int, seed: int, out: Path) -> None:
     help="Logits that were computed before, by network, query and document.",
 )
 @click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="The new training set's folder.")
-def score(*, source: Path, teachers: tuple[str, ...], own_weight: float, limit: int | None, workers: int, cache: Path, out: Path) -> None:
+def score(
+    *,
+    source: Path,
+    teachers: tuple[str, ...],
+    own_weight: float,
+    normalise: Normalise | None,
+    limit: int | None,
+    workers: int,
+    cache: Path,
+    out: Path,
+) -> None:
     """Write a training set again with the logits of trained networks as teachers.
 
     \b
@@ -128,7 +156,9 @@ def score(*, source: Path, teachers: tuple[str, ...], own_weight: float, limit: 
     try:
         runs = {Path(name): weight for name, weight in _weights(teachers).items()}
         with progress_bar("score", len(read_lists(source)[:limit]) * len(runs)) as advance:
-            count = write_scored(source, out, runs, own_weight=own_weight, cache=cache, limit=limit, workers=workers, advance=advance)
+            count = write_scored(
+                source, out, runs, own_weight=own_weight, normalise=normalise, cache=cache, limit=limit, workers=workers, advance=advance
+            )
     except (ValueError, FileNotFoundError) as error:
         raise click.ClickException(str(error)) from error
     click.echo(f"{count} lists are in {out}")

@@ -36,9 +36,18 @@ _out_option = click.option(
 )
 
 
+_split_option = click.option(
+    "--split",
+    type=click.Choice(["test", "validation"]),
+    default="test",
+    show_default=True,
+    help="Queries that judge. Choose by `validation` alone: what was chosen by test queries is measured on them no more.",
+)
+
+
 def measuring_options(function: Function) -> Function:
     """What every experiment is told alike."""
-    for option in (json_option, quick_option, _out_option, data_option):
+    for option in (json_option, quick_option, _out_option, _split_option, data_option):
         function = option(function)
     return function
 
@@ -143,7 +152,7 @@ def quantization(*, runs: tuple[Path, ...], **options: Any) -> None:
 @measuring_options
 @click.option("--models", type=_RUN, default=SHIPPED_MODELS, help="Directory of model directories; default: the shipped ones.")
 @click.option("--embedder", type=_RUN, default=SHIPPED_MODELS / "embedder", help="The embedder's directory; default: the shipped one.")
-@click.option("--queries", type=click.IntRange(2), default=50, show_default=True, help="Test queries of a set.")
+@click.option("--queries", type=click.IntRange(2), default=50, show_default=True, help="Queries of a set.")
 @click.option("--cache", type=click.Path(path_type=Path), default=CHECKOUT / "var" / "evaluate", help="Keeps vectors between runs.")
 def depth(*, models: Path, embedder: Path, queries: int, cache: Path, **options: Any) -> None:
     """Quality by the number of hits re-ranked, for the shipped models. About 3 minutes, 5 more where no vectors are kept yet.
@@ -223,7 +232,8 @@ def _run(name: str, options: dict[str, Any], experiment: Callable[[Lab], Outcome
         command="experiments",
         options=given_options(),
     )
-    target = lab.folder / name
+    # What is published was measured on test queries.
+    target = lab.folder / name if lab.split == "test" else lab.folder / lab.split / name
     target.mkdir(parents=True, exist_ok=True)
     write_into(target, report, outcome.draw)
     if options["as_json"]:
@@ -248,6 +258,7 @@ def _lab(options: dict[str, Any]) -> Lab:
         seeds=tuple(range(13, 13 + (1 if quick else options.get("seeds", 1)))),
         limits=Limits(4, 4, 6, 1) if quick else Limits(),
         progress=progress_bar,
+        split=options["split"],
     )
 
 

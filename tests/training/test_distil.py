@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import numpy as np
 import pytest
+import torch
 from click.testing import CliRunner
 
 from scripts.distil import command
-from training.batches import TrainingList
+from tests.training.tiny import TEMPLATE, make_base
+from training.batches import Prefixes, TrainingList
 from training.distil.label import Sampling, Teacher, label, mix, sample_candidates, standardise
 from training.distil.queries import generate_queries, read_queries, words_of
-from training.distil.retrievers import Bm25Retriever
+from training.distil.retrievers import Bm25Retriever, DenseRetriever
+from training.distil.score_cache import ScoreCache, network_key
 from training.distil.teachers import mix_logits, with_teachers
-from training.training_set import read_lists
+from training.distil.vector_cache import VectorCache, encoder_key
+from training.networks import load_text_encoder
+from training.run_file import DataSpec, LossSpec, ModelSpec, RunFile, write_run_file
+from training.training_set import read_lists, write_documents, write_lists
 
 CATALOGUE = {
     f"p{number}": {"title": f"{color} {thing} for home", "brand": "Acme", "color": color, "category": ["Home", thing]}
@@ -91,6 +99,82 @@ def test_a_teacher_s_offset_says_nothing():
     assert mix_logits({"a": ((1.0, 3.0), 1.0), "b": ((101.0, 103.0), 1.0)}) == (-1.0, 1.0)
 
 
+NARROW, WIDE, FLAT = (2.0, 1.0, 0.0), (0.0, 10.0, 20.0), (3.0, 3.0, 3.0)
+
+
+def deviation(logits):
+    return float(np.std(logits))
+
+
+def test_logits_that_are_centred_alone_are_mixed_by_their_width():
+    assert mix_logits({"narrow": (NARROW, 1.0), "wide": (WIDE, 1.0)}) == (-4.5, 0.0, 4.5)
+
+
+def test_standardised_teachers_of_one_weight_that_disagree_cancel_whatever_their_width():
+    assert mix_logits({"narrow": (NARROW, 1.0), "wide": (WIDE, 1.0)}, "standard") == (0.0, 0.0, 0.0)
+
+
+def test_standardised_teachers_count_by_their_weight():
+    mixed = mix_logits({"narrow": (NARROW, 3.0), "wide": (WIDE, 1.0)}, "standard")
+    # Three of four say that the first is best, in the scale of (3 x 1 + 1 x 10) / 4.
+    assert mixed == pytest.approx((3.25 * 2 / 4, 0.0, -3.25 * 2 / 4), abs=1e-4)
+
+
+def test_standardised_teachers_that_agree_have_the_mean_of_their_deviations():
+    mixed = mix_logits({"narrow": (NARROW, 3.0), "wide": (WIDE[::-1], 1.0)}, "standard")
+    assert deviation(mixed) == pytest.approx((3 * deviation(NARROW) + deviation(WIDE)) / 4, abs=1e-4)
+
+
+@pytest.mark.parametrize("normalise", ["centre", "standard"])
+def test_a_teacher_that_cannot_tell_hits_apart_halves_the_mixture(normalise):
+    assert mix_logits({"narrow": (NARROW, 1.0), "flat": (FLAT, 1.0)}, normalise) == (0.5, 0.0, -0.5)
+
+
+@pytest.mark.parametrize("normalise", ["centre", "standard"])
+def test_constant_logits_stay_zero(normalise):
+    assert mix_logits({"a": (FLAT, 1.0), "b": ((0.1, 0.1, 0.1), 2.0)}, normalise) == (0.0, 0.0, 0.0)
+
+
+def write_teacher(folder, item, documents, logits, cache):
+    """A finished run all of whose logits are known."""
+    (folder / "model").mkdir(parents=True)
+    weights = folder / "model" / "model.safetensors"
+    weights.write_bytes(folder.name.encode())
+    run = RunFile("tiny", ModelSpec("base"), (DataSpec("set"),), {"kl": LossSpec()})
+    write_run_file(folder / "run.yaml", run)
+    with ScoreCache(cache, network_key(run, weights)) as kept:
+        kept.keep([item], documents, [logits])
+    return folder
+
+
+@pytest.fixture
+def score(tmp_path):
+    """Runs `distil score` with the named teachers, of which one is wide and one narrow: the logits that come out."""
+    item, documents = TrainingList("lamp", ("a", "b", "c"), (1.0, 0.0, 0.0)), {doc_id: {"title": doc_id} for doc_id in "abc"}
+    write_documents(tmp_path / "set", documents)
+    write_lists(tmp_path / "set", [item])
+    for name, logits in (("narrow", NARROW), ("wide", WIDE)):
+        write_teacher(tmp_path / name, item, documents, logits, tmp_path / "cache")
+
+    def run(*teachers, options=()):
+        named = [word for name in teachers for word in ("--teacher", f"{tmp_path / name}=1")]
+        folders = ["--cache", str(tmp_path / "cache"), "--out", str(tmp_path / "out")]
+        result = CliRunner().invoke(command, ["score", str(tmp_path / "set"), *named, *options, *folders])
+        assert result.exit_code == 0, result.output
+        return read_lists(tmp_path / "out")[0].teacher
+
+    return run
+
+
+def test_several_teachers_are_brought_to_one_scale_unless_told_otherwise(score):
+    assert score("narrow", "wide") == (0.0, 0.0, 0.0)
+    assert score("narrow", "wide", options=["--normalise", "centre"]) == (-4.5, 0.0, 4.5)
+
+
+def test_one_teacher_keeps_its_scale(score):
+    assert score("wide") == (-10.0, 0.0, 10.0)
+
+
 def test_a_list_keeps_its_own_teacher_with_its_weight():
     item = TrainingList("q", ("a", "b"), teacher=(1.0, -1.0))
     mixed = with_teachers([item], [([(-1.0, 1.0)], 1.0)], own_weight=3.0)
@@ -103,6 +187,7 @@ def test_the_label_command_uses_so_many_of_the_given_queries_as_asked(tmp_path):
     queries.write_text("steel kettle\nred kettle\nkettle model 3\nsmall kettle")
 
     arguments = ["label", "--catalogue", catalogue, "--role", "title=title", "--generate", 3, "--teacher", "bm25=1"]
+    arguments += ["--cache", tmp_path / "vectors"]
     result = CliRunner().invoke(command, [*map(str, arguments), "--queries", str(queries), "--sample", "2", "--out", str(out)])
 
     assert result.exit_code == 0, result.output
@@ -113,8 +198,8 @@ def test_the_label_command_uses_so_many_of_the_given_queries_as_asked(tmp_path):
 def run_label(tmp_path, *options, rows=12):
     catalogue = tmp_path / "shop.jsonl"
     catalogue.write_text("\n".join(f'{{"id": "{number}", "title": "kettle model {number}"}}' for number in range(rows)))
-    arguments = ["label", "--catalogue", catalogue, "--role", "title=title", "--teacher", "bm25=1", "--out", tmp_path / "set", *options]
-    return CliRunner().invoke(command, [*map(str, arguments)])
+    arguments = ["label", "--catalogue", catalogue, "--role", "title=title", "--teacher", "bm25=1", "--out", tmp_path / "set"]
+    return CliRunner().invoke(command, [*map(str, [*arguments, "--cache", tmp_path / "vectors", *options])])
 
 
 def test_an_excluded_query_is_not_labelled_in_any_spelling(tmp_path):
@@ -143,3 +228,62 @@ def test_nothing_to_label_is_refused(tmp_path):
     result = run_label(tmp_path, "--generate", 0)
     assert result.exit_code == 1
     assert "no query is left to label" in result.output
+
+
+class Network:
+    """Embeds a text by its length; an interrupt comes with the batch after the last that it has strength for."""
+
+    def __init__(self, strength):
+        self.batches, self._strength = 0, strength
+
+    def to(self, _device):
+        return self
+
+    def eval(self):
+        return self
+
+    def encode(self, ids, mask):
+        if self.batches == self._strength:
+            raise KeyboardInterrupt
+        self.batches += 1
+        return torch.stack([mask.sum(1).float(), ids.sum(1).float()], dim=1)
+
+
+# Three batches of distinct texts.
+MANY = {f"p{number}": {"title": " ".join("abcdefghij"[int(digit)] for digit in f"{number:03}")} for number in range(600)}
+
+
+def embed(folder, strength, *, key=b"network", catalogue=MANY):
+    """The batches that were embedded for a catalogue, and its scores for a query where nothing came between."""
+    encoder, network = load_text_encoder(str(make_base(folder / "base")), TEMPLATE), Network(strength)
+    prefixes = Prefixes(encoder.encode_prefix(""), encoder.encode_prefix(""))
+    with VectorCache(folder / "vectors") as kept, suppress(KeyboardInterrupt):
+        return DenseRetriever(network, encoder, prefixes, catalogue, kept=kept, key=key).scores(["red lamp"]).tolist(), network.batches
+    return None, network.batches
+
+
+def test_a_catalogue_that_was_cut_off_goes_on_with_the_batch_that_was_not_embedded(tmp_path):
+    assert embed(tmp_path, 2) == (None, 2)
+    scores, batches = embed(tmp_path, 9)
+    # The third, and the query's.
+    assert batches == 2
+    assert embed(tmp_path, 0) == (scores, 0)
+
+
+def test_another_network_has_vectors_of_its_own(tmp_path):
+    embed(tmp_path, 9)
+    assert embed(tmp_path, 9, key=b"another")[1] == 4
+
+
+def test_a_changed_text_is_embedded_anew(tmp_path):
+    embed(tmp_path, 9)
+    assert embed(tmp_path, 9, catalogue=MANY | {"p0": {"title": "blue sofa"}})[1] == 1
+
+
+def test_new_weights_and_another_pooling_are_another_network(tmp_path):
+    weights = tmp_path / "weights"
+    weights.write_bytes(b"one")
+    mean = encoder_key(weights, "mean")
+    assert encoder_key(weights, "cls") != mean
+    weights.write_bytes(b"two")
+    assert encoder_key(weights, "mean") != mean

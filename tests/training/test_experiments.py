@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
+import shlex
+import shutil
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -14,11 +17,17 @@ from safetensors.torch import load_file
 
 from benchmarks.publish import replaced
 from scripts.experiments import PAGE, command
+from scripts.train import command as train_command
+from sidecar.fusion import CROSS_ENCODER
+from sidecar.manifest import Fusion, read_manifest, write_manifest
+from tests.sidecar.tiny import write_model
 from tests.training.shop import JUDGED, PRODUCTS
 from tests.training.tiny import make_base
 from training.batches import TrainingList
 from training.experiments.carry_over import fused
 from training.experiments.cells import Cell, finish
+from training.experiments.depth import depth
+from training.experiments.keys import folder_key, model_key
 from training.experiments.lab import Lab, fine_tuning
 from training.experiments.losses import BASELINE, LOSSES, losses
 from training.experiments.mlm import mlm
@@ -26,6 +35,7 @@ from training.experiments.quantization import quantization
 from training.experiments.sets import HeldOut, Limits
 from training.experiments.size import TEACHER, Student, size, spread_layers
 from training.experiments.tables import comparison_table, over_seeds
+from training.run_file import parse_overrides, read_run_file
 from training.runs import train
 from training.training_set import read_lists
 
@@ -43,13 +53,13 @@ def no_bar(_label: str, _total: int):
     yield lambda _: None
 
 
-def write_esci(folder: Path) -> Path:
+def write_esci(folder: Path, judged=JUDGED) -> Path:
     """The shop in the files of the ESCI folder, two thirds of its queries for training."""
     folder.mkdir(parents=True)
     products = [json.dumps({"_id": doc_id, **fields}) for doc_id, fields in PRODUCTS.items()]
     rated = [
         {"query": query, "ratings": [{"docId": doc_id, "rating": {3: 100, 2: 10, 0: 0}[grade]} for doc_id, grade in grades.items()]}
-        for query, grades in JUDGED.items()
+        for query, grades in judged.items()
     ]
     (folder / "products.jsonl.gz").write_bytes(gzip.compress("\n".join(products).encode()))
     (folder / "judgments.json.gz").write_bytes(gzip.compress(json.dumps({"judgmentRatings": rated}).encode()))
@@ -103,6 +113,90 @@ def test_training_lists_and_test_lists_share_no_query(lab):
     tested = {item.query for test in lab.held_out() for item in test.lists}
     assert trained <= set(QUERIES[:8])
     assert tested <= set(QUERIES[8:])
+
+
+def test_what_chooses_is_judged_on_validation_queries_alone(lab):
+    choosing = replace(lab, split="validation")
+    (asked,) = choosing.held_out()
+    trained = {item.query for spec in choosing.training_sets() for item in read_lists(Path(spec.path))}
+    queries = {item.query for item in asked.lists}
+    assert queries
+    assert queries <= set(QUERIES[:8]) - trained
+
+
+def test_a_table_says_which_queries_judged_it():
+    found = {BASELINE: {"shop": {"a": 0.5}}}
+    assert comparison_table("x", found, BASELINE).notes[0].startswith("Test queries: 1 of shop")
+    assert comparison_table("x", found, BASELINE, split="validation").notes[0].startswith("Validation queries: 1 of shop")
+
+
+@pytest.mark.parametrize("name", [name for name in command.commands if name != "publish"])
+def test_every_experiment_can_be_judged_on_validation_queries(name):
+    split = next(option for option in command.commands[name].params if option.name == "split")
+    assert (split.default, split.type.choices) == ("test", ("test", "validation"))
+
+
+def test_other_data_behind_the_same_results_has_sets_of_its_own(lab, tmp_path):
+    (before,) = lab.held_out()
+    write_esci(tmp_path / "other" / "esci", judged=dict(list(JUDGED.items())[:-1]))
+    other = replace(lab, data=tmp_path / "other")
+    (after,) = other.held_out()
+    assert len(after.lists) < len(before.lists)
+    assert other.training_sets() != lab.training_sets()
+
+
+def test_the_same_data_in_another_folder_is_the_same_set(lab, tmp_path):
+    shutil.copytree(lab.data, tmp_path / "copy")
+    assert replace(lab, data=tmp_path / "copy").held_out()[0].path == lab.held_out()[0].path
+
+
+def test_bases_of_one_name_are_two_starts(lab, tmp_path):
+    bases = [make_base(tmp_path / name / "model", seed=seed) for seed, name in enumerate("ab")]
+    assert len({replace(lab, base=str(base)).start() for base in bases}) == 2
+
+
+@pytest.fixture
+def served(tmp_path):
+    """A ranker and an embedder, as the sidecar serves them."""
+    for kind in ("cross-encoder", "embedder"):
+        write_model(tmp_path / "models" / kind, kind=kind)
+    return tmp_path / "models"
+
+
+def change(directory, **changes):
+    """Write a manifest in place, which leaves its directory's time as it was."""
+    write_manifest(directory, msgspec.structs.replace(read_manifest(directory), **changes))
+
+
+def test_depth_measures_a_fusion_that_was_fitted_anew(lab, served, tmp_path):
+    def curves():
+        return depth(lab, {"tiny": served / "cross-encoder"}, served / "embedder", tmp_path / "cache", queries=2).samples["esci"].values
+
+    change(served / "cross-encoder", fusion=Fusion({CROSS_ENCODER: 1.0}))
+    before = curves()
+    change(served / "cross-encoder", fusion=Fusion({CROSS_ENCODER: -1.0}))
+    assert curves() != before
+
+
+def test_a_figure_on_a_model_s_card_changes_nothing_that_was_measured(served):
+    before = model_key(served / "embedder")
+    change(served / "embedder", quality={"esci": 0.7})
+    assert model_key(served / "embedder") == before
+
+
+def test_another_embedder_in_the_same_place_is_another_key(served):
+    before = model_key(served / "embedder")
+    change(served / "embedder", query_prefix="query: ")
+    assert model_key(served / "embedder") != before
+
+
+def test_a_folder_s_key_is_what_lies_in_it(tmp_path):
+    (tmp_path / "a.txt").write_text("one")
+    before = folder_key(tmp_path)
+    (tmp_path / ".hidden").write_text("nothing")
+    assert folder_key(tmp_path) == before
+    (tmp_path / "a.txt").write_text("another")
+    assert folder_key(tmp_path) != before
 
 
 def test_a_misspelt_query_keeps_its_judgments(lab):
@@ -204,3 +298,17 @@ def test_the_baseline_is_not_compared_with_itself():
 @pytest.mark.parametrize("name", [name for name in command.commands if name != "publish"])
 def test_the_documentation_has_a_place_for_each_experiment(name):
     assert replaced(PAGE.read_text(), name, "a table\n", "experiment").count("a table\n") == 1
+
+
+def trainings_on_the_page():
+    """Every `rerank train` line of the page's code blocks."""
+    blocks = re.findall(r"^```.*?\n(.*?)^```", PAGE.read_text(), re.DOTALL | re.MULTILINE)
+    lines = "".join(blocks).replace("\\\n", " ").splitlines()
+    return [shlex.split(line, comments=True)[2:] for line in lines if line.startswith("rerank train ")]
+
+
+def test_the_trainings_that_the_documentation_names_can_be_started_as_written():
+    assert trainings_on_the_page()
+    for arguments in trainings_on_the_page():
+        given = train_command.make_context("train", arguments).params
+        assert read_run_file(given["run_file"], parse_overrides(given["settings"])).name

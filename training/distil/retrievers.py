@@ -17,6 +17,7 @@ import torch
 from sidecar.encoding import TextEncoder, field_text
 from training.batches import Prefixes, pad
 from training.data.lists import Catalogue
+from training.distil.vector_cache import VectorCache
 from training.models.bi_encoder import BiEncoder
 from training.models.cross_encoder import inference_device
 
@@ -55,12 +56,15 @@ class Bm25Retriever:
 
 
 class DenseRetriever:
-    """A bi-encoder over composed documents: cosine of every query and document."""
+    """A bi-encoder over composed documents: cosine of every query and document. Vectors that `kept` has are not computed again."""
 
-    def __init__(self, network: BiEncoder, encoder: TextEncoder, prefixes: Prefixes, catalogue: Catalogue) -> None:
+    def __init__(
+        self, network: BiEncoder, encoder: TextEncoder, prefixes: Prefixes, catalogue: Catalogue, *, kept: VectorCache, key: bytes
+    ) -> None:
         self._network = network.to(inference_device()).eval()
         self._encoder = encoder
         self._prefixes = prefixes
+        self._kept, self._key = kept, key
         self._vectors = self._encode([encoder.encode_document(fields) for fields in catalogue.values()], prefixes.passage)
 
     def scores(self, queries: Sequence[str]) -> Scores:
@@ -76,8 +80,15 @@ class DenseRetriever:
         rows: list[torch.Tensor] = []
         for start in range(0, len(order), batch):
             arrays = [self._encoder.single(np.concatenate([prefix, texts[index]])) for index in order[start : start + batch]]
-            ids, mask = pad(arrays, self._encoder.pad)
-            with torch.autocast(device.type, dtype=torch.bfloat16):
-                rows.append(self._network.encode(ids.to(device), mask.to(device)).float())
+            known = self._kept.vectors(self._key, arrays)
+            rows.append(self._embed(arrays) if known is None else known.to(device))
         vectors = torch.cat(rows)
         return vectors[torch.argsort(torch.tensor(order, device=vectors.device))]
+
+    def _embed(self, arrays: Sequence[npt.NDArray[np.int64]]) -> torch.Tensor:
+        ids, mask = pad(arrays, self._encoder.pad)
+        device = inference_device()
+        with torch.autocast(device.type, dtype=torch.bfloat16):
+            vectors = self._network.encode(ids.to(device), mask.to(device)).float()
+        self._kept.keep(self._key, arrays, vectors)
+        return vectors

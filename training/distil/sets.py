@@ -14,7 +14,8 @@ from training.distil.label import Sampling, Teacher, label
 from training.distil.queries import GeneratedQuery
 from training.distil.retrievers import Bm25Retriever, DenseRetriever, Retriever
 from training.distil.score_cache import ScoreCache, network_key
-from training.distil.teachers import Logits, score_lists, with_teachers
+from training.distil.teachers import Logits, Normalise, score_lists, with_teachers
+from training.distil.vector_cache import VectorCache, encoder_key
 from training.models.bi_encoder import load_bi_encoder
 from training.networks import build_collate, build_encoder, load_network, load_text_encoder
 from training.run_file import DEFAULT_TEMPLATE, RunFile, read_run_file
@@ -26,7 +27,7 @@ _CHUNK = 256
 Advance = Callable[[int], None]
 
 
-def retriever(name: str, catalogue: Catalogue) -> Retriever:
+def retriever(name: str, catalogue: Catalogue, kept: VectorCache) -> Retriever:
     """`bm25`, or a known base model as a bi-encoder (`e5-small`, `bge-small`, `minilm`)."""
     if name == BM25:
         return Bm25Retriever(catalogue)
@@ -35,7 +36,9 @@ def retriever(name: str, catalogue: Catalogue) -> Retriever:
     base = BASES[name]
     encoder = load_text_encoder(name, DEFAULT_TEMPLATE)
     prefixes = Prefixes(encoder.encode_prefix(base.query_prefix), encoder.encode_prefix(base.passage_prefix))
-    return DenseRetriever(load_bi_encoder(base_directory(name), pooling=base.pooling), encoder, prefixes, catalogue)
+    network = load_bi_encoder(base_directory(name), pooling=base.pooling)
+    key = encoder_key(Path(base_directory(name)) / "model.safetensors", base.pooling)
+    return DenseRetriever(network, encoder, prefixes, catalogue, kept=kept, key=key)
 
 
 def write_labelled(
@@ -46,14 +49,19 @@ def write_labelled(
     *,
     sampling: Sampling,
     seed: int,
+    cache: Path,
     advance: Advance,
 ) -> int:
-    """Label queries by a mixture of retrievers and write the training set; returns the number of lists."""
-    teachers = {name: Teacher(retriever(name, catalogue), weight) for name, weight in weights.items()}
+    """Label queries by a mixture of retrievers and write the training set; returns the number of lists.
+
+    Vectors of documents and queries are kept in `cache`.
+    """
     lists: list[TrainingList] = []
-    for item in label(catalogue, queries, teachers, sampling=sampling, seed=seed, source=out.name):
-        lists.append(item)
-        advance(1)
+    with VectorCache(cache) as kept:
+        teachers = {name: Teacher(retriever(name, catalogue, kept), weight) for name, weight in weights.items()}
+        for item in label(catalogue, queries, teachers, sampling=sampling, seed=seed, source=out.name):
+            lists.append(item)
+            advance(1)
     wanted = {doc_id for item in lists for doc_id in item.doc_ids}
     write_documents(out, {doc_id: catalogue[doc_id] for doc_id in sorted(wanted)})
     write_lists(out, lists)
@@ -81,20 +89,23 @@ def write_scored(
     *,
     own_weight: float,
     cache: Path,
+    normalise: Normalise | None = None,
     limit: int | None = None,
     workers: int = 0,
     advance: Advance = lambda _: None,
 ) -> int:
     """Write a training set, or its first `limit` lists, again with the mixed logits of trained runs.
 
-    Each run reads texts by its own template, and its logits are kept in `cache`; `advance` is told of lists scored.
+    Each run reads texts by its own template, and its logits are kept in `cache`; `advance` is told of lists scored. Logits of several
+    runs are brought to one scale unless told otherwise (`normalise`); those of one are centred alone.
     """
     lists = read_lists(source)[:limit]
     wanted = {doc_id for item in lists for doc_id in item.doc_ids}
     documents = {doc_id: fields for doc_id, fields in read_documents(source).items() if doc_id in wanted}
     scored = [(_scores(folder, lists, documents, workers, cache, advance), weight) for folder, weight in runs.items()]
     write_documents(out, documents)
-    write_lists(out, with_teachers(lists, scored, own_weight=own_weight))
+    chosen = normalise or ("standard" if len(runs) > 1 else "centre")
+    write_lists(out, with_teachers(lists, scored, own_weight=own_weight, normalise=chosen))
     return len(lists)
 
 

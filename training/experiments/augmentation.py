@@ -1,6 +1,6 @@
 """Augmentation on and off: dropped fields, dropped words, typing slips, and hits whose attribute was swapped for a wrong one.
 
-Beside the test queries as they are, each is asked once more with a typing slip: what slips in training are for.
+Beside the held-out queries as they are, each is asked once more with a typing slip: what slips in training are for.
 """
 
 from __future__ import annotations
@@ -37,7 +37,8 @@ def augmentation(lab: Lab) -> Outcome:
         _gaps(measured),
         f"{SWAP}: {count} hits of which the query names an attribute, which was then changed.",
     )
-    return Outcome((comparison_table("Augmentation", found, OFF, notes=notes),), bars("augmentation", means(found)), measured)
+    table = comparison_table("Augmentation", found, OFF, split=lab.split, notes=notes)
+    return Outcome((table,), bars("augmentation", means(found)), measured)
 
 
 def _swapped_sets(sets: Sequence[DataSpec]) -> tuple[tuple[DataSpec, ...], int]:

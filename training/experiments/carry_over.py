@@ -15,6 +15,7 @@ from sidecar.fusion import z_normalised
 from sidecar.log import configure_logging
 from training.evaluate.served import Served
 from training.experiments.cells import Advance, Cell, finish
+from training.experiments.keys import model_key
 from training.experiments.lab import Lab, Measured, Outcome, bars
 from training.experiments.serving import cosines
 from training.experiments.sets import GRAMMAR, HeldOut, Scores
@@ -31,13 +32,13 @@ class Similarities(msgspec.Struct, frozen=True):
 
 
 def carry_over(lab: Lab, embedder: Path) -> Outcome:
-    """Train on all sources and on all but each judged one; judge each on every test set."""
+    """Train on all sources and on all but each judged one; judge each on every held-out set."""
     lab = replace(lab, catalogues=(*lab.catalogues, GRAMMAR))
     tests = lab.held_out()
     kept = {"all": lab.catalogues, **{f"without {test.name}": tuple(n for n in lab.catalogues if n != test.name) for test in tests}}
     runs = {name: [lab.run(seed, train_sets=lab.training_sets(*names)) for seed in lab.seeds] for name, names in kept.items()}
     measured = lab.train(runs, tests)
-    cell = Cell("dense", (str(embedder), [test.path for test in tests]), lambda advance: _similarities(embedder, tests, advance))
+    cell = Cell("dense", (model_key(embedder), [test.path for test in tests]), lambda advance: _similarities(embedder, tests, advance))
     dense = finish([cell], Similarities, lab.folder / "cells", lab.progress)[0]
     found = {test.name: _found(test, measured, dense.scores[test.name]) for test in tests}
     notes = (
@@ -46,7 +47,7 @@ def carry_over(lab: Lab, embedder: Path) -> Outcome:
         "the column of X is the catalogue that the network never saw, in training lists or otherwise.",
     )
     joined: Found = {row: {name: by_row[row] for name, by_row in found.items()} for row in next(iter(found.values()))}
-    return Outcome((comparison_table("Carry-over", joined, "all", notes=notes),), bars("trained", means(joined)), measured)
+    return Outcome((comparison_table("Carry-over", joined, "all", split=lab.split, notes=notes),), bars("trained", means(joined)), measured)
 
 
 def fused(scores: Scores, similarities: Scores) -> list[list[float]]:

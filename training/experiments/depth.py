@@ -14,12 +14,13 @@ from benchmarks.report import Cell as TableCell
 from benchmarks.report import Draw, Table
 from sidecar.log import configure_logging
 from training.evaluate.evidence import Plan, collect, reranked_passes
-from training.evaluate.judged import limited, read_folder
+from training.evaluate.judged import Split, limited, read_folder
 from training.evaluate.measures import ndcg_by_query, qrels_of
 from training.evaluate.served import Served
 from training.evaluate.setup import Place, sources
 from training.evaluate.systems import System, model_systems, run_of
 from training.experiments.cells import Advance, Cell, Progress, finish
+from training.experiments.keys import folder_key, model_key
 from training.experiments.lab import Lab, Outcome
 from training.experiments.sets import ByQuery
 from training.experiments.tables import difference, interval
@@ -37,25 +38,36 @@ class Curves(msgspec.Struct, frozen=True):
 
 def depth(lab: Lab, models: Mapping[str, Path], embedder: Path, cache: Path, *, queries: int) -> Outcome:
     """The curve of every model on every set."""
-    keys = {name: directory.stat().st_mtime_ns for name, directory in models.items()}
-    cells = [
-        Cell(
-            f"depth {name}",
-            (name, keys, str(embedder), queries, DEPTHS),
-            partial(_measure, lab.data / name, models, embedder, cache, queries, lab.progress),
-        )
-        for name in lab.catalogues
-    ]
+    cells = curve_cells(lab, models, embedder, cache, queries=queries)
     found = dict(zip(lab.catalogues, finish(cells, Curves, lab.folder / "cells", lab.progress), strict=True))
-    tables = tuple(_table(name, curves) for name, curves in found.items())
+    tables = tuple(_table(name, curves, lab.split) for name, curves in found.items())
     return Outcome(tables, _draw(found), found, {"queries": queries})
 
 
+def curve_cells(lab: Lab, models: Mapping[str, Path], embedder: Path, cache: Path, *, queries: int) -> list[Cell[Curves]]:
+    """One cell a catalogue: another fusion, another embedder and other data are another cell."""
+    keys = {name: model_key(directory) for name, directory in models.items()}
+
+    def cell(name: str) -> Cell[Curves]:
+        folder = lab.data / name
+        settings = (name, folder_key(folder), lab.split, keys, model_key(embedder), queries, DEPTHS)
+        return Cell(f"depth {name}", settings, partial(_measure, folder, lab.split, models, embedder, cache, queries, lab.progress))
+
+    return [cell(name) for name in lab.catalogues]
+
+
 def _measure(
-    folder: Path, models: Mapping[str, Path], embedder: Path, cache: Path, queries: int, progress: Progress, advance: Advance
+    folder: Path,
+    split: Split,
+    models: Mapping[str, Path],
+    embedder: Path,
+    cache: Path,
+    queries: int,
+    progress: Progress,
+    advance: Advance,
 ) -> Curves:
     configure_logging("error")
-    judged = limited(read_folder(folder, "test"), queries)
+    judged = limited(read_folder(folder, split), queries)
     plan = Plan(window=max(DEPTHS), depths=DEPTHS, timed_again=0)
     with Served(models, embedder) as served, sources(Place(None, (), cache), [judged], served, progress) as opened:
         evidence = collect(opened[0], served, judged.queries, plan, lambda _: None)
@@ -72,16 +84,16 @@ def _measure(
     return Curves({FIRST_PASS: {0: values(System(first[0], first[0]), max(DEPTHS))}, **curves})
 
 
-def _table(name: str, curves: Curves) -> Table:
+def _table(name: str, curves: Curves, split: Split) -> Table:
     base = curves.values[FIRST_PASS][0]
     rows: list[tuple[TableCell, ...]] = [(FIRST_PASS, "", interval(base), "", "")]
     for system, by_window in curves.values.items():
         if system != FIRST_PASS:
             rows += _rows(system, by_window, base)
     note = (
-        f"{len(base)} test queries, full retrieval, reciprocal rank fusion of BM25 and vectors first; NDCG@10 with the gain 2^grade - 1. "
-        "Hits that nobody judged count as irrelevant, so a deeper window is also punished for finding new ones. p is corrected over a "
-        "model's windows."
+        f"{len(base)} {split} queries, full retrieval, reciprocal rank fusion of BM25 and vectors first; NDCG@10 with the gain "
+        "2^grade - 1. Hits that nobody judged count as irrelevant, so a deeper window is also punished for finding new ones. p is "
+        "corrected over a model's windows."
     )
     columns = ("", "window", "NDCG@10 (95 %)", "minus the first pass (95 %), p", "minus window 10 (95 %), p")
     return Table(f"Depth, {name}", columns, tuple(rows), (note,))

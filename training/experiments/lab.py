@@ -25,7 +25,9 @@ from benchmarks.report import Draw, Table
 from training.bases import base_directory
 from training.batches import ListDataset, TokenStore
 from training.distil.teachers import score_lists
+from training.evaluate.judged import Split
 from training.experiments.cells import Advance, Cell, Progress, finish
+from training.experiments.keys import folder_key
 from training.experiments.sets import CATALOGUES, GRAMMAR, HeldOut, Limits, held_out, training_set
 from training.models.cross_encoder import keep_layers
 from training.networks import build_collate, build_encoder, load_network
@@ -48,7 +50,7 @@ class Measured(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Lab:
-    """Where data and results are, what networks start from, and how long they train."""
+    """Where data and results are, what networks start from, how long they train, and the part of the queries that judges them."""
 
     data: Path
     folder: Path
@@ -59,6 +61,7 @@ class Lab:
     limits: Limits
     progress: Progress
     catalogues: tuple[str, ...] = CATALOGUES
+    split: Split = "test"
 
     def training_sets(self, *catalogues: str) -> tuple[DataSpec, ...]:
         """The judged training sets of these catalogues (all where none is named)."""
@@ -66,14 +69,14 @@ class Lab:
         return tuple(DataSpec(str(training_set(self.data, name, self.folder / "sets", self.limits))) for name in names)
 
     def held_out(self, *, misspelt: bool = False) -> list[HeldOut]:
-        """The test set of every catalogue that has one."""
+        """The held-out set of every catalogue that has one."""
         names = [name for name in self.catalogues if name != GRAMMAR]
-        return [held_out(self.data, name, self.folder / "sets", self.limits, misspelt=misspelt) for name in names]
+        return [held_out(self.data, name, self.folder / "sets", self.limits, self.split, misspelt=misspelt) for name in names]
 
     def start(self) -> Path:
         """What every network starts from: the base's layers that were asked for, its pooler left out."""
         kept = "all" if self.layers is None else "-".join(map(str, self.layers))
-        target = self.folder / "starts" / f"{Path(self.base).name}-{kept}"
+        target = self.folder / "starts" / f"{self._base_name()}-{kept}"
         if not (target / "tokenizer.json").is_file():
             source = base_directory(self.base)
             with quiet():
@@ -85,6 +88,11 @@ class Lab:
                 model.save_pretrained(target)
             shutil.copyfile(Path(source) / "tokenizer.json", target / "tokenizer.json")
         return target
+
+    def _base_name(self) -> str:
+        """Folders of one last name (`runs/a/model`, `runs/b/model`) are told apart by what lies in them."""
+        base = Path(self.base)
+        return f"{base.name}-{folder_key(base)}" if base.is_dir() else base.name
 
     def run(
         self,

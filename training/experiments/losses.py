@@ -32,7 +32,7 @@ def losses(lab: Lab) -> Outcome:
         "One network a row and seed learns all sets together; losses have their default parameters and share one learning rate, "
         "which was not tuned for any of them.",
     )
-    tables = (comparison_table("Losses", found, BASELINE, notes=notes), _claims(found))
+    tables = (comparison_table("Losses", found, BASELINE, split=lab.split, notes=notes), _claims(found))
     return Outcome(tables, bars("loss", means(found)), measured)
 
 

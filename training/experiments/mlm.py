@@ -10,6 +10,7 @@ import msgspec
 from sidecar.encoding import Fields
 from training.data.catalogue import PRESETS, read_catalogue
 from training.experiments.cells import Advance, Cell, finish
+from training.experiments.keys import folder_key
 from training.experiments.lab import TEMPLATE, Lab, Outcome, bars, quiet
 from training.experiments.tables import comparison_table, found_of, means, seeds_note
 from training.pretrain import PretrainSettings, pretrain
@@ -28,10 +29,9 @@ class Pretrained(msgspec.Struct, frozen=True):
 def mlm(lab: Lab, *, documents: int) -> Outcome:
     """Pre-train the common start on so many documents, drawn evenly from the catalogues, then fine-tune both."""
     tests = lab.held_out()
-    target = lab.folder / "starts" / f"{lab.start().name}-mlm-{documents}"
-    cell = Cell(
-        f"mlm {documents}", (str(lab.start()), lab.catalogues, documents), lambda advance: _pretrain(lab, target, documents, advance)
-    )
+    read = folder_key(*(lab.data / name for name in lab.catalogues))
+    target = lab.folder / "starts" / f"{lab.start().name}-mlm-{documents}-{read}"
+    cell = Cell(f"mlm {documents}", (str(target), lab.catalogues), lambda advance: _pretrain(lab, target, documents, advance))
     pretrained = finish([cell], Pretrained, lab.folder / "cells", lab.progress)[0]
     starts = {WITHOUT: lab.start(), WITH: target / "model"}
     measured = lab.train({name: [lab.run(seed, start=start) for seed in lab.seeds] for name, start in starts.items()}, tests)
@@ -40,9 +40,8 @@ def mlm(lab: Lab, *, documents: int) -> Outcome:
         seeds_note(measured, tests),
         f"Pre-training: one pass over {pretrained.documents} documents of {', '.join(lab.catalogues)}, mean loss {pretrained.loss:.2f}.",
     )
-    return Outcome(
-        (comparison_table("Masked-word pre-training", found, WITHOUT, notes=notes),), bars("pre-training", means(found)), measured
-    )
+    table = comparison_table("Masked-word pre-training", found, WITHOUT, split=lab.split, notes=notes)
+    return Outcome((table,), bars("pre-training", means(found)), measured)
 
 
 def _pretrain(lab: Lab, target: Path, count: int, advance: Advance) -> Pretrained:

@@ -53,7 +53,7 @@ def quantization(lab: Lab, runs: Sequence[Path], *, windows: int) -> Outcome:
         figures = dict(zip((cell.name for cell in cells), finish(cells, ServedFigures, lab.folder / "cells", lab.progress), strict=True))
         found = {form: {test.name: test.ndcg(each.scores[test.name]) for test in tests} for form, each in figures.items()}
         note = f"All forms are of the network that the run `{name}` left."
-        tables += [comparison_table(f"Quantization of {name}", found, cells[0].name, notes=(note,)), _costs(name, figures)]
+        tables += [comparison_table(f"Quantization of {name}", found, cells[0].name, split=lab.split, notes=(note,)), _costs(name, figures)]
         measured[name] = figures
     return Outcome(tuple(tables), _draw(measured), measured, {"runs": " ".join(measured)})
 
@@ -96,7 +96,7 @@ def _torch_cell(name: str, run: Path, tests: Sequence[HeldOut], windows: int, dt
     def work(advance: Advance) -> ServedFigures:
         described = read_run_file(run / "run.yaml")
         with quiet():
-            network = load_network(described.model, run / "model").to(dtype).eval()
+            network = _converted(load_network(described.model, run / "model"), dtype).eval()
         # The run's own tokenizer: what it started from may be gone.
         encoder = load_text_encoder(str(run / "model"), described.template)
         collate = build_collate(described.model, encoder)
@@ -108,6 +108,15 @@ def _torch_cell(name: str, run: Path, tests: Sequence[HeldOut], windows: int, dt
         return figures
 
     return Cell(name, _settings(name, run, tests, windows), work)
+
+
+def _converted(network: nn.Module, dtype: torch.dtype) -> nn.Module:
+    """The network in `dtype`; a BERT classifier's head stays in 32 bits, in which it is computed (`training.models.layers.classify`)."""
+    network = network.to(dtype)
+    for name, module in network.named_modules():
+        if name in {"model.bert.pooler", "model.classifier"} and hasattr(network.model, "bert"):
+            module.float()
+    return network
 
 
 def _settings(name: str, run: Path, tests: Sequence[HeldOut], windows: int) -> tuple[object, ...]:
@@ -147,9 +156,9 @@ def _costs(run: str, measured: Mapping[str, ServedFigures]) -> Table:
         (name, f"{rank_correlation(each, reference):.4f}", each.ms or None, each.bytes / 2**20) for name, each in measured.items()
     ]
     notes = (
-        "Rank correlation: Spearman's, mean over all test lists. Milliseconds: median window of 100 hits, documents seen before. MiB: the "
-        "graphs, or torch's weights. All int8 forms keep embeddings in int8 rows; with outliers left, the widest inputs of feed-forwards "
-        "are not divided.",
+        "Rank correlation: Spearman's, mean over all judged lists. Milliseconds: median window of 100 hits, documents seen before. MiB: "
+        "the graphs, or torch's weights. All int8 forms keep embeddings in int8 rows; with outliers left, the widest inputs of "
+        "feed-forwards are not divided.",
     )
     return Table(f"Order and cost of {run}", ("", "rank correlation with the first row", "ms per 100 hits", "MiB"), tuple(rows), notes)
 

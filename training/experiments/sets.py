@@ -1,6 +1,7 @@
 """The data folder -> judged training and test sets on disk, once for all experiments; test sets in memory, with their NDCG.
 
-Invariant: training sets hold queries of the train part alone, test sets those of the test part; every set depends on its name's settings.
+Invariant: training sets hold queries of the train part alone, held-out sets those of the test part, or of the validation part where it is
+asked for. A set's folder is named by all that it depends on, the data's files included.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from training.batches import TrainingList, with_typo
 from training.data.build import ListSettings, training_lists
 from training.distil.sets import write_grammar
 from training.evaluate.judged import JudgedSet, Split, limited, read_folder
+from training.experiments.keys import folder_key
 from training.metrics.batch import ndcg
 from training.training_set import read_documents, read_lists, write_documents, write_lists
 
@@ -65,7 +67,7 @@ class HeldOut:
 
 def training_set(data: Path, catalogue: str, folder: Path, limits: Limits) -> Path:
     """The training set of a catalogue's train part, or of the catalogue grammar; written at its first use."""
-    target = folder / f"{catalogue}-train-{limits.train_queries}x{limits.draws}x{limits.hits}"
+    target = folder / f"{_name(data, catalogue)}-train-{limits.train_queries}x{limits.draws}x{limits.hits}"
     if not _is_written(target):
         if catalogue == GRAMMAR:
             write_grammar(target, count=limits.train_queries * limits.draws, seed=1, advance=lambda _: None)
@@ -76,11 +78,11 @@ def training_set(data: Path, catalogue: str, folder: Path, limits: Limits) -> Pa
     return target
 
 
-def held_out(data: Path, catalogue: str, folder: Path, limits: Limits, *, misspelt: bool = False) -> HeldOut:
-    """The test set of a catalogue's test part; `misspelt` gives every query one typing slip."""
-    target = folder / f"{catalogue}-test-{limits.test_queries}"
+def held_out(data: Path, catalogue: str, folder: Path, limits: Limits, split: Split = "test", *, misspelt: bool = False) -> HeldOut:
+    """The judged lists of a catalogue's test or validation part; `misspelt` gives every query one typing slip."""
+    target = folder / f"{_name(data, catalogue)}-{split}-{limits.test_queries}"
     if not _is_written(target):
-        judged = _judged(data, catalogue, "test", limits.test_queries)
+        judged = _judged(data, catalogue, split, limits.test_queries)
         _write(target, judged, _lists(judged, _TESTED))
     if not misspelt:
         return HeldOut(catalogue, target, tuple(read_lists(target)))
@@ -89,6 +91,11 @@ def held_out(data: Path, catalogue: str, folder: Path, limits: Limits, *, misspe
         write_documents(wrong, read_documents(target))
         write_lists(wrong, [replace(item, query=with_typo(item.query, random.Random(item.query))) for item in read_lists(target)])
     return HeldOut(f"{catalogue}, misspelt", wrong, tuple(read_lists(wrong)))
+
+
+def _name(data: Path, catalogue: str) -> str:
+    # The grammar's lists are made by code alone.
+    return catalogue if catalogue == GRAMMAR else f"{catalogue}-{folder_key(data / catalogue)}"
 
 
 def _judged(data: Path, catalogue: str, part: Split, queries: int) -> JudgedSet:

@@ -88,7 +88,7 @@ def size(lab: Lab, teacher: Path, *, students: Sequence[Student] = STUDENTS, win
         "steps. All are int8, scored by the sidecar's engine; the decomposed one and the dot product have their documents' states and "
         "vectors at hand.",
     )
-    quality = comparison_table("Students", found, TEACHER, notes=notes)
+    quality = comparison_table("Students", found, TEACHER, split=lab.split, notes=notes)
     means = {name: fmean(fmean(values.values()) for values in by_set.values()) for name, by_set in found.items()}
     return Outcome((quality, _costs(measured, means)), _draw(measured, means), measured, {"teacher": teacher.name})
 
@@ -170,7 +170,7 @@ def _costs(measured: Mapping[str, Sequence[ServedFigures]], means: Mapping[str, 
     ]
     notes = (
         "Milliseconds: median window of 100 hits, documents seen before, on this machine's cores. NDCG@10: the mean over the sets.",
-        "Bytes a document: what is kept of one ahead of searches, mean over the test documents, whose texts are cut at "
+        "Bytes a document: what is kept of one ahead of searches, mean over the judged documents, whose texts are cut at "
         f"{TEMPLATE.max_document_tokens} tokens here.",
     )
     return Table("Quality and cost", ("", "NDCG@10", "ms per 100 hits", "MiB of graphs", "bytes a document"), tuple(rows), notes)

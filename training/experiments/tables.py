@@ -11,6 +11,7 @@ from statistics import fmean, stdev
 import numpy as np
 
 from benchmarks.report import Cell, Table
+from training.evaluate.judged import Split
 from training.experiments.lab import Measured
 from training.experiments.sets import ByQuery, HeldOut
 from training.metrics.significance import Comparison, bootstrap_interval, compare_all
@@ -37,7 +38,7 @@ def means(found: Found) -> dict[str, dict[str, float]]:
     return {condition: {name: fmean(values.values()) for name, values in by_set.items()} for condition, by_set in found.items()}
 
 
-def comparison_table(title: str, found: Found, baseline: str, *, notes: Sequence[str] = ()) -> Table:
+def comparison_table(title: str, found: Found, baseline: str, *, split: Split = "test", notes: Sequence[str] = ()) -> Table:
     """NDCG@10 of every condition on every set, and its difference to the baseline."""
     sets = list(found[baseline])
     against = {name: differences(found, baseline, name) for name in sets}
@@ -48,8 +49,8 @@ def comparison_table(title: str, found: Found, baseline: str, *, notes: Sequence
         rows.append((condition, *(cell for pair in cells for cell in pair)))
     counted = ", ".join(f"{len(found[baseline][name])} of {name}" for name in sets)
     about = (
-        f"Test queries: {counted}; judged hits alone are ordered, NDCG@10 with the gain 2^grade - 1. In brackets 95 % bootstrap intervals "
-        "over queries; p by the paired randomization test, corrected by Holm's method within a column."
+        f"{split.capitalize()} queries: {counted}; judged hits alone are ordered, NDCG@10 with the gain 2^grade - 1. In brackets 95 % "
+        "bootstrap intervals over queries; p by the paired randomization test, corrected by Holm's method within a column."
     )
     return Table(title, tuple(columns), tuple(rows), (about, *notes))
 
