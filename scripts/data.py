@@ -36,7 +36,7 @@ def command() -> None:
 @click.option("--by", type=click.Choice(["position", "type"]), default="position", show_default=True, help="What makes a grade.")
 @click.option("--weight", "weights", multiple=True, metavar="TYPE=WEIGHT", default=("click=1", "cart=2", "purchase=3"), show_default=True)
 @click.option("--impression-type", default="impression", show_default=True, help="The type of a row that says an item was shown.")
-@click.option("--keep-duplicates", is_flag=True, help="Keep rows that are equal in every column that is named.")
+@click.option("--keep-duplicates", is_flag=True, help="Keep rows that are equal in every named column, time and user too.")
 @click.option(
     "--item-pattern", default=None, metavar="REGEX", callback=pattern, help="What the ids of real items match; fees and postage are none."
 )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -18,16 +20,54 @@ def items(table: Table) -> list[str]:
     return sorted(row["item_id"] for row in table.to_pyarrow().to_pylist())
 
 
+def orders(line: str, user: str = "u", at: Sequence[int | None] = ()) -> list[dict[str, Any]]:
+    """One user's purchases (P) and cancellations (C) of one item, in the order of time; a row's session is its place in the line."""
+    kinds = {"P": "purchase", "C": "cancellation"}
+    return [
+        {"user_id": user, "item_id": "a", "type": kinds[kind], "timestamp_ms": moment, "session_id": f"{user}{place}"}
+        for place, (kind, moment) in enumerate(zip(line, at or range(len(line)), strict=True))
+    ]
+
+
+def sessions(table: Table) -> set[str]:
+    return {row["session_id"] for row in table.to_pyarrow().to_pylist()}
+
+
+def standing(line: str) -> set[int]:
+    """The places of the purchases that stand, by a stack."""
+    stack: list[int] = []
+    for place, kind in enumerate(line):
+        if kind == "P":
+            stack.append(place)
+        elif stack:
+            stack.pop()
+    return set(stack)
+
+
 def test_without_rules_every_row_is_kept(engine: Engine) -> None:
     read = clean(engine, log({"item_id": "a"}, {"item_id": "a"}, {"item_id": "b", "type": "cancellation"}), OFF)
     assert items(read.rows) == ["a", "a", "b"]
     assert (read.report.rows, read.report.kept, read.report.dropped) == (3, 3, {})
 
 
-def test_equal_rows_are_kept_once(engine: Engine) -> None:
-    read = clean(engine, log(*[{"item_id": "a", "timestamp_ms": 1}] * 3, {"item_id": "a", "timestamp_ms": 2}), Cleaning())
+@pytest.mark.parametrize("known", ["user_id", "session_id"])
+def test_equal_rows_are_kept_once(engine: Engine, known: str) -> None:
+    row = {"item_id": "a", known: "u", "timestamp_ms": 1}
+    read = clean(engine, log(*[row] * 3, row | {"timestamp_ms": 2}), Cleaning())
     assert items(read.rows) == ["a", "a"]
     assert read.report.dropped == {"duplicate": 2}
+
+
+@pytest.mark.parametrize(
+    "known",
+    [{}, {"timestamp_ms": 1}, {"user_id": "u", "session_id": "s"}],
+    ids=["neither time nor user", "no user and no session", "no time"],
+)
+def test_rows_that_nothing_tells_apart_are_all_kept(engine: Engine, known: dict[str, Any]) -> None:
+    shown = {"item_id": "a", "type": "impression", "query": "lamp", "position": 1, **known}
+    read = clean(engine, log(*[shown] * 100), Cleaning())
+    assert items(read.rows) == ["a"] * 100
+    assert (read.report.rows, read.report.dropped) == (100, {})
 
 
 def test_a_cancellation_takes_its_purchase_with_it(engine: Engine) -> None:
@@ -47,6 +87,63 @@ def test_a_cancellation_takes_its_purchase_with_it(engine: Engine) -> None:
     read = clean(engine, rows, Cleaning())
     assert items(read.rows) == ["another count", "bought again", "nobody's"]
     assert read.report.dropped == {"cancellation": 4, "purchase taken back": 1}
+
+
+def test_a_cancellation_takes_the_latest_purchase_alone(engine: Engine) -> None:
+    read = clean(engine, log(*orders("PPPPPPC")), Cleaning())
+    assert sessions(read.rows) == {"u0", "u1", "u2", "u3", "u4"}
+    assert read.report.dropped == {"cancellation": 1, "purchase taken back": 1}
+
+
+@pytest.mark.parametrize(
+    ("line", "kept"),
+    [
+        ("PCP", {2}),
+        ("CPP", {1, 2}),
+        ("PCCP", {3}),
+        ("PPCC", set()),
+        ("PCPC", set()),
+        ("PPCPC", {0}),
+        ("PPCPCC", set()),
+        ("CPPCPPC", {1, 4}),
+    ],
+)
+def test_no_purchase_is_taken_twice_or_before_it_was_made(engine: Engine, line: str, kept: set[int]) -> None:
+    assert sessions(clean(engine, log(*orders(line)), Cleaning()).rows) == {f"u{place}" for place in kept}
+
+
+def test_any_order_of_purchases_and_cancellations_is_paired_as_brackets_are(engine: Engine) -> None:
+    draw = random.Random(7)
+    lines = {f"user {n}, order ": "".join(draw.choices("PC", k=draw.randint(1, 12))) for n in range(200)}
+    rows = [row for user, line in lines.items() for row in orders(line, user)]
+    draw.shuffle(rows)
+    read = clean(engine, log(*rows), Cleaning())
+    assert sessions(read.rows) == {f"{user}{place}" for user, line in lines.items() for place in standing(line)}
+
+
+def test_a_cancellation_at_its_purchases_moment_comes_after_it(engine: Engine) -> None:
+    assert sessions(clean(engine, log(*orders("CPP", at=[5, 5, 9])), Cleaning()).rows) == {"u2"}
+
+
+@pytest.mark.parametrize(
+    ("line", "at", "kept"),
+    [
+        ("PPPC", [None] * 4, {"u0", "u1"}),
+        ("PPC", [None, 1, 2], {"u0"}),
+        ("PCC", [None, 1, 2], set()),
+        ("PC", [1, None], {"u0"}),
+    ],
+    ids=["none has a time", "the dated one goes first", "then the undated one", "an undated cancellation takes no dated one"],
+)
+def test_a_purchase_without_a_time_counts_as_an_early_one(engine: Engine, line: str, at: list[int | None], kept: set[str]) -> None:
+    assert sessions(clean(engine, log(*orders(line, at=at)), Cleaning()).rows) == kept
+
+
+def test_equal_purchases_without_a_time_are_taken_one_by_one(engine: Engine) -> None:
+    bought, back = ({"user_id": "u", "item_id": "a", "type": kind} for kind in ("purchase", "cancellation"))
+    read = clean(engine, log(*[bought] * 5, *[back] * 2), Cleaning())
+    assert items(read.rows) == ["a"] * 3
+    assert read.report.dropped == {"cancellation": 2, "purchase taken back": 2}
 
 
 def test_items_that_are_none_are_dropped_by_their_ids(engine: Engine) -> None:

@@ -238,6 +238,9 @@ def test_a_card_says_what_the_report_says(shop: Path, models: Path, tmp_path: Pa
     row = report.sets[0].full.row("fused")
     measured = {value for name, value in manifest.quality.items() if name.endswith("rrf's 10 hits re-ranked")}
     assert measured == {round(row.means["ndcg@10"], 4)}
+    added = [value for name, value in manifest.quality.items() if name.endswith("minus rrf alone (95 % interval)")]
+    assert all(value.startswith(f"{row.difference.difference:+.4f} (") for value in added)
+    assert len(added) == (report.sets[0].full.baseline == "rrf")
     assert [name for name in manifest.latency if "documents known" in name]
     assert "hits re-ranked" in (directory / "README.md").read_text()
 

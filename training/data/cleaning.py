@@ -21,6 +21,8 @@ _NOTE_WORDS = (
     r"\b(?i:damage[sd]?|dagamed|missing|lost|found|check|adjust(ed|ment)?|thrown|throw away|wrong(ly)?|incorrect(ly)?|"
     r"faulty|broken|smashed|crushed|mouldy|wet|rusty|returned|mixed up|sold as|stock|test|samples?|barcode|amazon|ebay|dotcom)\b"
 )
+# What a cancellation shares with its purchase.
+_PAIRED_BY = ("user_id", "item_id", "amount")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +30,8 @@ class Cleaning:
     """Which rules run, and their limits; none or an empty set switches a rule off.
 
     A user with more than `max_events_per_hour` in any hour is a bot: too low and the shop's keenest customers go, too high and
-    scrapers teach the model. `item_pattern` is what the ids of real items match (fees and postage are no items).
+    scrapers teach the model. `duplicates` are rows equal in all columns, a time and a user or a session among them. `item_pattern` is
+    what the ids of real items match (fees and postage are no items).
     """
 
     duplicates: bool = True
@@ -44,9 +47,7 @@ class Cleaning:
 
 def clean(engine: Engine, interactions: Table, rules: Cleaning) -> Read:
     """The rows of `interactions` that no rule drops. Each rule's reason is in the report with the number of its rows."""
-    rows = interactions.group_by(list(SCHEMA)).agg(copies=interactions.count())
-    if not rules.duplicates:
-        rows = interactions.mutate(copies=1)
+    rows = _once(interactions) if rules.duplicates else _each(interactions)
     rows = rows.mutate(reason=ibis.null("string"))
     for rule in (_cancellations, _fees, _notes, _bot_devices, _bots, _unsearched):
         rows = rule(rows, rules)
@@ -58,30 +59,57 @@ def clean(engine: Engine, interactions: Table, rules: Cleaning) -> Read:
     return Read(rows.filter(rows.reason.isnull()).select(*SCHEMA), count(by_reason, "cleaning"))
 
 
+def _each(interactions: Table) -> Table:
+    return interactions.select(*SCHEMA, copies=ibis.literal(1, "int64"))
+
+
+def _once(interactions: Table) -> Table:
+    """Equal rows once, with the number of their `copies`; rows that nothing tells apart stay, each with one copy.
+
+    Without a time, or without a user and a session, a hundred equal impressions are a hundred, not one that was written again.
+    """
+    told_apart = interactions.timestamp_ms.notnull() & (interactions.user_id.notnull() | interactions.session_id.notnull())
+    known = interactions.filter(told_apart)
+    once = known.group_by(list(SCHEMA)).agg(copies=known.count())
+    return once.union(_each(interactions.filter(~told_apart)))
+
+
 def _drop(rows: Table, condition: BooleanScalar, reason: str) -> Table:
     # A row that an earlier rule dropped keeps its reason.
     return rows.mutate(reason=ibis.cases((rows.reason.notnull(), rows.reason), (condition.fill_null(False), reason), else_=None))
 
 
 def _cancellations(rows: Table, rules: Cleaning) -> Table:
-    """Cancellations, and the purchases that they take back: same user, item and quantity, not later."""
+    """Cancellations, and the purchase that each takes back: the latest of the same user, item and quantity that none before it took."""
     if not rules.cancelled_types:
         return rows
-    cancelled = rows.type.isin(sorted(rules.cancelled_types))
-    rows = rows.mutate(amount=rows.quantity.abs().coalesce(1.0))
-    taken_back = (
-        rows.filter(cancelled, rows.user_id.notnull())
-        .group_by(cancel_user="user_id", cancel_item="item_id", cancel_amount="amount")
-        .agg(cancelled_ms=lambda t: t.timestamp_ms.max())
-    )
-    joined = rows.left_join(
-        taken_back,
-        [rows.user_id == taken_back.cancel_user, rows.item_id == taken_back.cancel_item, rows.amount == taken_back.cancel_amount],
-    )
-    bought = joined.type.isin(sorted(rules.cancellable_types))
-    back = joined.cancel_user.notnull() & (joined.timestamp_ms.isnull() | (joined.timestamp_ms <= joined.cancelled_ms))
-    dropped = _drop(joined, joined.type.isin(sorted(rules.cancelled_types)), "cancellation")
-    return _drop(dropped, bought & back, "purchase taken back").select(*SCHEMA, "copies", "reason")
+    rows = rows.mutate(amount=rows.quantity.abs().coalesce(1.0), cancelled=rows.type.isin(sorted(rules.cancelled_types)))
+    groups = rows.filter(rows.cancelled, rows.user_id.notnull()).select(**{f"cancel_{key}": key for key in _PAIRED_BY}).distinct()
+    joined = rows.left_join(groups, [rows[key] == groups[f"cancel_{key}"] for key in _PAIRED_BY])
+    # Windows sort, so they get only what a cancellation may be about.
+    concerned = joined.cancel_user_id.notnull() & (joined.cancelled | joined.type.isin(sorted(rules.cancellable_types)))
+    joined = joined.select(*rows.columns, concerned=concerned)
+    others = joined.filter(~joined.concerned).mutate(taken_back=ibis.literal(False))
+    rows = _taken_back(joined.filter(joined.concerned)).union(others)
+    rows = _drop(_drop(rows, rows.cancelled, "cancellation"), rows.taken_back, "purchase taken back")
+    return rows.select(*SCHEMA, "copies", "reason")
+
+
+def _taken_back(orders: Table) -> Table:
+    """Purchases and cancellations, with whether a purchase is `taken_back`, as a closing bracket takes the latest open one.
+
+    With +1 for a purchase and -1 for a cancellation, a purchase is taken back if the sum in time falls below what it was just after it. A
+    cancellation without a purchase before it only lowers the sums of all rows after it alike. Rows without a time come first, and at
+    one moment purchases do; the other columns make the order, and so the purchase that is taken, the same at every run.
+    """
+    ties = [ibis.asc(name, nulls_first=True) for name in SCHEMA if name not in (*_PAIRED_BY, "timestamp_ms")]
+    order = [ibis.asc("timestamp_ms", nulls_first=True), ibis.asc("cancelled"), *ties]
+    # Both sums must see one order, also of equal rows.
+    placed = orders.mutate(place=ibis.row_number().over(group_by=_PAIRED_BY, order_by=order))
+    step = placed.cancelled.ifelse(-1, 1).cast("int64")
+    placed = placed.mutate(open=step.sum().over(group_by=_PAIRED_BY, order_by="place", rows=(None, 0)))
+    lowest = placed.open.min().over(group_by=_PAIRED_BY, order_by="place", rows=(0, None))
+    return placed.mutate(taken_back=~placed.cancelled & (lowest < placed.open)).drop("place", "open")
 
 
 def _fees(rows: Table, rules: Cleaning) -> Table:

@@ -44,7 +44,7 @@ def _part(judged: SetReport) -> str:
 
 
 def _quality(judged: SetReport, model: str) -> Figures:
-    """NDCG@10 of the model as it is served, beside the first passes that it re-ranks."""
+    """NDCG@10 of the model as it is served, beside the first passes that it re-ranks, and what it adds to the best of them."""
     measured = f"{_part(judged)}, {judged.queries} queries, NDCG@10"
     figures: Figures = {}
     for row in judged.full.models:
@@ -52,7 +52,13 @@ def _quality(judged: SetReport, model: str) -> Figures:
             first_pass = judged.full.row(row.first_pass)
             assert first_pass is not None
             figures[f"{measured}: {row.first_pass} alone"] = round(first_pass.means["ndcg@10"], 4)
-            figures[f"{measured}: {row.first_pass}'s {judged.window} hits re-ranked"] = round(row.means["ndcg@10"], 4)
+            ranked = f"{measured}: {row.first_pass}'s {judged.window} hits re-ranked"
+            figures[ranked] = round(row.means["ndcg@10"], 4)
+            if row.difference is not None and row.first_pass == judged.full.baseline:
+                found = row.difference
+                figures[f"{ranked}, minus {row.first_pass} alone (95 % interval)"] = (
+                    f"{found.difference:+.4f} ({found.low:+.4f} to {found.high:+.4f})"
+                )
     return figures
 
 
