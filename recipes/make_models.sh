@@ -81,7 +81,7 @@ for name in best fast instant; do
 done
 # Written unless it loses more than noise: similarity is what carries over to catalogues that no model saw.
 for name in best fast instant; do
-  $rerank fuse --model "sidecar/models/$name" --data "$DATA/msrd" --split validation --data samples --split all --limit-queries 80 \
-    --first-pass bm25 --first-pass rrf --offline --min-gain -0.003
+  $rerank fuse --model "sidecar/models/$name" --data "$DATA/msrd" --split validation --data "$DATA/esci" --split validation \
+    --data samples --split all --limit-queries 80 --first-pass bm25 --first-pass rrf --offline --min-gain -0.003
 done
 $rerank export recipes/embedder.yaml --info recipes/embedder.info.yaml --out sidecar/models/embedder

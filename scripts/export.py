@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from scripts.output import json_option, print_json
+from scripts.output import json_option, print_json, progress_bar
 
 
 @click.command()
@@ -72,7 +72,14 @@ def command(
             manifest = export(run, out, description, int8=not keep_float, calibration=calibrate, max_document_tokens=document_tokens)
         else:
             manifest = gated_export(
-                run, out, description, gates, allowed_loss=allow_loss, calibration=calibrate, max_document_tokens=document_tokens
+                run,
+                out,
+                description,
+                gates,
+                allowed_loss=allow_loss,
+                calibration=calibrate,
+                max_document_tokens=document_tokens,
+                progress=progress_bar,
             )
     except (ValueError, OSError, GateFailed) as error:
         raise click.ClickException(str(error)) from error

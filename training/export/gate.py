@@ -7,8 +7,11 @@ allowed NDCG@10, before it takes the place of the served one; an override is wri
 from __future__ import annotations
 
 import math
+import os
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,6 +37,9 @@ from training.training_set import read_documents, read_lists
 ALLOWED_LOSS = 0.003
 _BATCH = 8
 Scores = npt.NDArray[np.float32]
+Advance = Callable[[int], None]
+# A name and how many steps there are -> what is told of steps done, for as long as the work takes.
+Progress = Callable[[str, int], AbstractContextManager[Advance]]
 
 
 class GateFailed(Exception):
@@ -85,6 +91,7 @@ def gated_export(
     allowed_loss: float | None = None,
     calibration: Path | None = None,
     max_document_tokens: int | None = None,
+    progress: Progress | None = None,
 ) -> Manifest:
     """Export to int8 (static, with a set for `calibration`) and compare with the float model on the judged lists of each training set of
     `gates`; raises GateFailed where one loses too much. `output` is written only when none does."""
@@ -93,7 +100,11 @@ def gated_export(
         plain = Path(folder) / "float"
         export(run, plain, info, int8=False, max_document_tokens=max_document_tokens)
         export(run, made, info, calibration=calibration, max_document_tokens=max_document_tokens)
-        reports = [compare(name, plain, made, read_lists(gate), read_documents(gate)) for name, gate in zip(names, gates, strict=True)]
+        reports = []
+        for name, gate in zip(names, gates, strict=True):
+            lists = read_lists(gate)
+            with progress(f"gate on {name}", 2 * len(lists)) if progress else nullcontext(lambda _: None) as advance:
+                reports.append(compare(name, plain, made, lists, read_documents(gate), advance))
         refuse_loss(reports, ALLOWED_LOSS if allowed_loss is None else allowed_loss, output)
         return annotate(made, info.summary, quality={**info.quality, **gate_quality(reports)})
 
@@ -132,16 +143,34 @@ def gate_quality(reports: Sequence[GateReport]) -> dict[str, Any]:
     return entries
 
 
-def compare(judged: str, plain: Path, quantized: Path, lists: Sequence[TrainingList], documents: Mapping[str, Fields]) -> GateReport:
-    """Score the lists of the set called `judged` with both model directories."""
+def compare(
+    judged: str,
+    plain: Path,
+    quantized: Path,
+    lists: Sequence[TrainingList],
+    documents: Mapping[str, Fields],
+    advance: Advance = lambda _: None,
+) -> GateReport:
+    """Score the lists of the set called `judged` with both model directories; `advance` is told of each list scored by one of them."""
     graded = [(item, np.asarray(item.grades)) for item in lists if item.grades is not None]
     if not graded:
         raise ValueError(f"the gate's set {judged} has no graded lists: name one with grades, such as `rerank data lists` writes")
-    rows = [[score(item, documents) for item, _ in graded] for score in (scorer(plain), scorer(quantized))]
+    rows = [_score_all(directory, [item for item, _ in graded], documents, advance) for directory in (plain, quantized)]
     before, after = (np.array([_ndcg(scores, grades) for scores, (_, grades) in zip(row, graded, strict=True)]) for row in rows)
     correlations = [spearmanr(first, second).statistic for first, second in zip(*rows, strict=True) if len(first) > 2]
     interval = bootstrap_interval(before - after)
     return GateReport(judged, float(before.mean()), float(after.mean()), float(np.nanmean(correlations)), len(graded), interval)
+
+
+def _score_all(directory: Path, lists: Sequence[TrainingList], documents: Mapping[str, Fields], advance: Advance) -> list[Scores]:
+    """Each list's scores; a list to each core at a time, as the sidecar's scoring threads share a session."""
+    score = scorer(directory)
+    rows = []
+    with ThreadPoolExecutor(os.cpu_count()) as cores:
+        for row in cores.map(lambda item: score(item, documents), lists):
+            rows.append(row)
+            advance(1)
+    return rows
 
 
 def scorer(directory: Path) -> Callable[[TrainingList, Mapping[str, Fields]], Scores]:
