@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Rebuilds sidecar/models from the data sets: training sets, `best`, its students, int8 exports. About 100 minutes on two idle cores.
+# Rebuilds sidecar/models from the data sets: training sets, `best`, its students, int8 exports. About two hours on two idle cores.
 # Sampling and machine differ, so a rebuild gives models of like quality, not the same bytes. Cut off, it goes on where it was: sets that are
 # whole and trainings that ended are kept, others go on from their checkpoints. Delete runs/ to begin anew.
 set -euo pipefail
