@@ -35,7 +35,7 @@ def report_of(model):
         SystemReport(model, model, "rrf", True, {"ndcg@10": 0.73}, None),
     )
     mode = ModeReport("rrf", systems)
-    judged = SetReport("esci", "test", "memory", (), 9, 50, 9, {}, 1, 100, mode, mode, {}, (), (), {}, {})
+    judged = SetReport("esci", "test", "memory", (), 9, 50, 9, {}, 1, 100, mode, mode, {}, (), (), {}, {}, {})
     return Report((), (judged,))
 
 
