@@ -64,5 +64,11 @@ def test_batches_that_do_not_divide_by_two_keep_no_process_waiting_and_one_repor
 
     assert len(told) == 1
     assert json.loads((out / "report.json").read_text())["steps"] == 2 * 4
-    assert sorted(path.name for path in out.iterdir() if "checkpoint" not in path.name) == ["data.json", "model", "report.json", "run.yaml", "runs"]
+    assert sorted(path.name for path in out.iterdir() if "checkpoint" not in path.name) == [
+        "data.json",
+        "model",
+        "report.json",
+        "run.yaml",
+        "runs",
+    ]
     assert not (out / "checkpoint-900").exists()
