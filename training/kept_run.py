@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from training.keys import folder_key
 from training.run_file import RunFile, read_run_file, write_run_file
 
 _RUN, _DATA = "run.yaml", "data.json"
+# Files that hold lists, documents or weights: the same lists make the same bytes, and a card may be written anew.
 _DATA_FILES = frozenset({".gz", ".safetensors", ".bin", ".onnx"})
 _MISSING = object()
 _WITHOUT_EFFECT = frozenset({"train.workers"})
@@ -54,19 +55,7 @@ def note_run(folder: Path, run: RunFile) -> None:
 
 def _digests(run: RunFile) -> dict[str, str]:
     folders = {spec.path for spec in (*run.train_sets, *run.validation_sets)} | {run.model.base}
-    return {path: _digest(Path(path)) for path in sorted(folders) if Path(path).is_dir()}
-
-
-def _digest(folder: Path) -> str:
-    """Of the files that hold lists, documents or weights; the same lists make the same bytes."""
-    found = blake2b(digest_size=16)
-    for path in sorted(folder.iterdir()):
-        if path.suffix in _DATA_FILES:
-            found.update(path.name.encode())
-            with path.open("rb") as file:
-                while block := file.read(1 << 20):
-                    found.update(block)
-    return found.hexdigest()
+    return {path: folder_key(Path(path), suffixes=_DATA_FILES) for path in sorted(folders) if Path(path).is_dir()}
 
 
 def _flat(value: Any, key: str = "") -> dict[str, Any]:

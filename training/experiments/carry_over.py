@@ -15,11 +15,11 @@ from sidecar.fusion import z_normalised
 from sidecar.log import configure_logging
 from training.evaluate.served import Served
 from training.experiments.cells import Advance, Cell, finish
-from training.experiments.keys import model_key
 from training.experiments.lab import Lab, Measured, Outcome, bars
 from training.experiments.serving import cosines
 from training.experiments.sets import GRAMMAR, HeldOut, Scores
 from training.experiments.tables import Found, comparison_table, means, over_seeds, seeds_note
+from training.keys import model_key
 
 DENSE = "dense similarity alone"
 _FUSED = "{} + dense"

@@ -20,10 +20,10 @@ from training.evaluate.served import Served
 from training.evaluate.setup import Place, sources
 from training.evaluate.systems import System, model_systems, run_of
 from training.experiments.cells import Advance, Cell, Progress, finish
-from training.experiments.keys import folder_key, model_key
 from training.experiments.lab import Lab, Outcome
 from training.experiments.sets import ByQuery
 from training.experiments.tables import difference, interval
+from training.keys import folder_key, model_key
 from training.metrics.significance import compare_all
 
 DEPTHS = (10, 20, 50, 100, 200)

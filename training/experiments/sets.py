@@ -18,7 +18,7 @@ from training.batches import TrainingList, with_typo
 from training.data.build import ListSettings, training_lists
 from training.distil.sets import write_grammar
 from training.evaluate.judged import JudgedSet, Split, limited, read_folder
-from training.experiments.keys import folder_key
+from training.keys import folder_key
 from training.metrics.batch import ndcg
 from training.training_set import read_documents, read_lists, write_documents, write_lists
 

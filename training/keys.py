@@ -1,10 +1,11 @@
-"""What a kept result depends on, told by content: the files of a folder, and what a model directory answers with.
+"""What a result depends on, told by content: the files of a folder, and what a model directory answers with.
 
-Invariant: the same bytes are the same key wherever they lie and whenever they were written; a data set's files are read in milliseconds.
+Invariant: the same bytes are the same key wherever they lie and whenever they were written; a file is read once a process.
 """
 
 from __future__ import annotations
 
+from collections.abc import Set
 from functools import lru_cache
 from hashlib import blake2b, file_digest
 from pathlib import Path
@@ -12,12 +13,14 @@ from pathlib import Path
 from sidecar.manifest import Fusion, read_manifest
 
 
-def folder_key(*folders: Path) -> str:
-    """A digest of the files that lie in folders: their names and their bytes."""
-    digest = blake2b(digest_size=5)
+def folder_key(*folders: Path, suffixes: Set[str] | None = None) -> str:
+    """A digest of the files that lie in folders, hidden ones left out: their names and their bytes; of those with these suffixes alone,
+    where some are given.
+    """
+    digest = blake2b(digest_size=8)
     for folder in folders:
         for path in sorted(folder.glob("[!.]*")):
-            if path.is_file():
+            if path.is_file() and (suffixes is None or path.suffix in suffixes):
                 found = path.stat()
                 digest.update(path.name.encode() + b"\0" + _file_digest(path, found.st_size, found.st_mtime_ns))
     return digest.hexdigest()
