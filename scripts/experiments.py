@@ -52,6 +52,15 @@ def measuring_options(function: Function) -> Function:
     return function
 
 
+_grammar_option = click.option(
+    "--grammar-steps",
+    type=click.IntRange(0),
+    default=1200,
+    show_default=True,
+    help="Steps on lists of the catalogue grammar that teach the common start to match; 0: none, for a base that can.",
+)
+
+
 def training_options(*, steps: int, seeds: int) -> Callable[[Function], Function]:
     """What every experiment is told that trains networks."""
     options = (
@@ -83,9 +92,10 @@ def command() -> None:
 
 
 @command.command()
-@training_options(steps=60, seeds=3)
+@training_options(steps=240, seeds=3)
+@_grammar_option
 def losses(**options: Any) -> None:
-    """Seven ranking losses from one start, beside what ListBERT reports. About 10 minutes.
+    """Seven ranking losses from one start, beside what ListBERT reports. About 30 minutes, and 8 for the start.
 
     \b
     Example: rerank experiments losses --seeds 3
@@ -96,10 +106,11 @@ def losses(**options: Any) -> None:
 
 
 @command.command()
-@training_options(steps=60, seeds=2)
+@training_options(steps=240, seeds=2)
 @click.option("--documents", type=click.IntRange(2), default=1600, show_default=True, help="Documents to pre-train on.")
+@_grammar_option
 def mlm(*, documents: int, **options: Any) -> None:
-    """Masked-word pre-training on the catalogues, with and without. About 4 minutes.
+    """Masked-word pre-training on the catalogues, with and without. About 15 minutes, and 8 for the start.
 
     \b
     Example: rerank experiments mlm --seeds 3
@@ -173,9 +184,10 @@ def depth(*, models: Path, embedder: Path, queries: int, cache: Path, **options:
 
 
 @command.command()
-@training_options(steps=60, seeds=2)
+@training_options(steps=240, seeds=2)
+@_grammar_option
 def augmentation(**options: Any) -> None:
-    """Dropped fields, dropped words, typing slips and swapped attributes, on and off. About 5 minutes.
+    """Dropped fields, dropped words, typing slips and swapped attributes, on and off. About 15 minutes, and 8 for the start.
 
     \b
     Example: rerank experiments augmentation --seeds 2
@@ -186,10 +198,11 @@ def augmentation(**options: Any) -> None:
 
 
 @command.command("carry-over")
-@training_options(steps=60, seeds=2)
+@training_options(steps=240, seeds=2)
 @click.option("--embedder", type=_RUN, default=SHIPPED_MODELS / "embedder", help="The embedder's directory; default: the shipped one.")
+@_grammar_option
 def carry_over(*, embedder: Path, **options: Any) -> None:
-    """Leave one catalogue out: trained without it, judged on it, alone and fused with dense similarity. About 4 minutes.
+    """Leave one catalogue out: trained without it, judged on it, alone and fused with similarity. About 10 minutes, and 8 for the start.
 
     \b
     Example: rerank experiments carry-over --seeds 2
@@ -259,6 +272,7 @@ def _lab(options: dict[str, Any]) -> Lab:
         limits=Limits(4, 4, 6, 1) if quick else Limits(),
         progress=progress_bar,
         split=options["split"],
+        grammar_steps=min(2, options.get("grammar_steps", 0)) if quick else options.get("grammar_steps", 0),
     )
 
 
@@ -267,7 +281,8 @@ def _trained(lab: Lab, options: dict[str, Any]) -> dict[str, Any]:
     if "base" not in options:
         return {}
     layers = "all" if lab.layers is None else " ".join(map(str, lab.layers))
-    return {"base": Path(lab.base).name, "layers": layers, "steps": lab.steps, "seeds": len(lab.seeds)}
+    start = {"grammar steps": lab.grammar_steps} if "grammar_steps" in options else {}
+    return {"base": Path(lab.base).name, "layers": layers, **start, "steps": lab.steps, "seeds": len(lab.seeds)}
 
 
 def _windows(options: dict[str, Any]) -> int:

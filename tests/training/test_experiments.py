@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import gzip
 import json
-import re
-import shlex
 import shutil
 from contextlib import contextmanager
 from dataclasses import replace
@@ -15,9 +13,7 @@ import msgspec
 import pytest
 from safetensors.torch import load_file
 
-from benchmarks.publish import replaced
-from scripts.experiments import PAGE, command
-from scripts.train import command as train_command
+from scripts.experiments import command
 from sidecar.fusion import CROSS_ENCODER
 from sidecar.manifest import Fusion, read_manifest, write_manifest
 from tests.sidecar.tiny import write_model
@@ -27,7 +23,6 @@ from training.batches import TrainingList
 from training.experiments.carry_over import fused
 from training.experiments.cells import Cell, finish
 from training.experiments.depth import depth
-from training.experiments.keys import folder_key, model_key
 from training.experiments.lab import Lab, fine_tuning
 from training.experiments.losses import BASELINE, LOSSES, losses
 from training.experiments.mlm import mlm
@@ -35,7 +30,7 @@ from training.experiments.quantization import quantization
 from training.experiments.sets import HeldOut, Limits
 from training.experiments.size import TEACHER, Student, size, spread_layers
 from training.experiments.tables import comparison_table, over_seeds
-from training.run_file import parse_overrides, read_run_file
+from training.keys import folder_key, model_key
 from training.runs import train
 from training.training_set import read_lists
 
@@ -205,11 +200,25 @@ def test_a_misspelt_query_keeps_its_judgments(lab):
     assert all(one.query != other.query for one, other in zip(right.lists, wrong.lists, strict=True))
 
 
-def test_the_start_keeps_the_named_layers_and_no_pooler(lab, base):
-    kept, source = load_file(lab.start() / "model.safetensors"), load_file(base / "model.safetensors")
+def test_the_encoder_keeps_the_named_layers_and_no_pooler(lab, base):
+    kept, source = load_file(lab.encoder() / "model.safetensors"), load_file(base / "model.safetensors")
     name = "encoder.layer.{}.output.dense.weight"
     assert (kept[name.format(1)] == source["bert." + name.format(2)]).all()
     assert not any("pooler" in key or "layer.2" in key for key in kept)
+
+
+def test_the_start_is_taught_on_the_grammar_once(lab):
+    taught = replace(lab, grammar_steps=1)
+    before = (taught.start() / "model.safetensors").stat().st_mtime_ns
+    weights = load_file(taught.start() / "model.safetensors")
+    assert any(name.startswith("classifier") for name in weights)
+    assert taught.run(13).model.base == str(taught.start()) != lab.run(13).model.base
+    assert (taught.start() / "model.safetensors").stat().st_mtime_ns == before
+    judged = {item.query for spec in lab.training_sets() for item in read_lists(Path(spec.path))}
+    read = {item.query for path in (lab.folder / "sets").glob("grammar-*") for item in read_lists(path)}
+    assert read
+    assert not judged & read
+    assert [row[0] for row in losses(taught).tables[0].rows][-2:] == ["start, not tuned", "random order"]
 
 
 def test_every_loss_has_a_row_and_a_second_run_trains_nothing(lab):
@@ -293,22 +302,3 @@ def test_the_baseline_is_not_compared_with_itself():
     found = {BASELINE: {"shop": {"a": 0.5, "b": 0.7}}, "other": {"shop": {"a": 0.6, "b": 0.8}}}
     rows = comparison_table("x", found, BASELINE).rows
     assert (rows[0][2], rows[1][2]) == ("", "+0.100 (+0.100 to +0.100), p 0.500")
-
-
-@pytest.mark.parametrize("name", [name for name in command.commands if name != "publish"])
-def test_the_documentation_has_a_place_for_each_experiment(name):
-    assert replaced(PAGE.read_text(), name, "a table\n", "experiment").count("a table\n") == 1
-
-
-def trainings_on_the_page():
-    """Every `rerank train` line of the page's code blocks."""
-    blocks = re.findall(r"^```.*?\n(.*?)^```", PAGE.read_text(), re.DOTALL | re.MULTILINE)
-    lines = "".join(blocks).replace("\\\n", " ").splitlines()
-    return [shlex.split(line, comments=True)[2:] for line in lines if line.startswith("rerank train ")]
-
-
-def test_the_trainings_that_the_documentation_names_can_be_started_as_written():
-    assert trainings_on_the_page()
-    for arguments in trainings_on_the_page():
-        given = train_command.make_context("train", arguments).params
-        assert read_run_file(given["run_file"], parse_overrides(given["settings"])).name

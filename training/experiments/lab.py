@@ -1,5 +1,9 @@
 """What every experiment is given, and the one way in which it trains: a run file -> training.runs.train -> scores of held-out lists.
 
+A hundred judged queries cannot teach matching: trained on those alone, networks order no better than chance, and nothing that is compared
+shows. So every network starts from one that learned to match on lists of the catalogue grammar, invented shops without a word of the
+judged catalogues.
+
 Invariant: networks of one experiment start from the same weights and differ in what the experiment compares, and in the seed.
 """
 
@@ -27,8 +31,8 @@ from training.batches import ListDataset, TokenStore
 from training.distil.teachers import score_lists
 from training.evaluate.judged import Split
 from training.experiments.cells import Advance, Cell, Progress, finish
-from training.experiments.keys import folder_key
 from training.experiments.sets import CATALOGUES, GRAMMAR, HeldOut, Limits, held_out, training_set
+from training.keys import folder_key
 from training.models.cross_encoder import keep_layers
 from training.networks import build_collate, build_encoder, load_network
 from training.run_file import DEFAULT_TEMPLATE, DataSpec, LossSpec, ModelSpec, NoiseSpec, RunFile, TrainSpec
@@ -38,6 +42,8 @@ from training.runs import train
 # Shorter texts than the shipped models read: three times as many steps in the same minute.
 TEMPLATE = msgspec.structs.replace(DEFAULT_TEMPLATE, max_document_tokens=32)
 SOFTMAX: Mapping[str, LossSpec] = {"softmax": LossSpec()}
+# A step takes four: the start reads each list twice.
+_GRAMMAR_LISTS_A_STEP = 2
 
 
 class Measured(msgspec.Struct, frozen=True):
@@ -62,6 +68,7 @@ class Lab:
     progress: Progress
     catalogues: tuple[str, ...] = CATALOGUES
     split: Split = "test"
+    grammar_steps: int = 0
 
     def training_sets(self, *catalogues: str) -> tuple[DataSpec, ...]:
         """The judged training sets of these catalogues (all where none is named)."""
@@ -74,7 +81,11 @@ class Lab:
         return [held_out(self.data, name, self.folder / "sets", self.limits, self.split, misspelt=misspelt) for name in names]
 
     def start(self) -> Path:
-        """What every network starts from: the base's layers that were asked for, its pooler left out."""
+        """What every network starts from: the encoder, taught to match on the grammar's lists where `grammar_steps` asks for it."""
+        return self.taught(self.encoder())
+
+    def encoder(self) -> Path:
+        """The base's layers that were asked for, its pooler left out."""
         kept = "all" if self.layers is None else "-".join(map(str, self.layers))
         target = self.folder / "starts" / f"{self._base_name()}-{kept}"
         if not (target / "tokenizer.json").is_file():
@@ -87,6 +98,24 @@ class Lab:
                 model.pooler = None
                 model.save_pretrained(target)
             shutil.copyfile(Path(source) / "tokenizer.json", target / "tokenizer.json")
+        return target
+
+    def taught(self, encoder: Path) -> Path:
+        """An encoder after `grammar_steps` steps on the catalogue grammar's lists, trained at its first use; itself where that is 0."""
+        if not self.grammar_steps:
+            return encoder
+        target = encoder.parent / f"{encoder.name}-grammar-{self.grammar_steps}"
+        if not target.is_dir():
+            lists = Limits(train_queries=_GRAMMAR_LISTS_A_STEP * self.grammar_steps, draws=1)
+            sets = (DataSpec(str(training_set(self.data, GRAMMAR, self.folder / "sets", lists))),)
+            run = self._run_from(encoder, sets, train_settings(self.grammar_steps, seed=13))
+            with (
+                tempfile.TemporaryDirectory(prefix="rerank-experiment-") as folder,
+                self.progress("the start", self.grammar_steps) as advance,
+            ):
+                trained(run, Path(folder), advance)
+                shutil.copytree(Path(folder) / "model", partial := target.with_name(f".{target.name}"), dirs_exist_ok=True)
+            partial.rename(target)
         return target
 
     def _base_name(self) -> str:
@@ -104,15 +133,20 @@ class Lab:
         noise: NoiseSpec | None = None,
     ) -> RunFile:
         """A run over the judged training sets, from the common start, with the softmax loss, unless told otherwise."""
-        return RunFile(
-            name="experiment",
-            model=ModelSpec(str(start or self.start())),
-            train_sets=train_sets or self.training_sets(),
-            losses=dict(losses),
-            template=TEMPLATE,
-            train=train_settings(self.steps, seed),
-            noise=noise or NoiseSpec(),
-        )
+        run = self._run_from(start or self.start(), train_sets or self.training_sets(), train_settings(self.steps, seed))
+        return msgspec.structs.replace(run, losses=dict(losses), noise=noise or NoiseSpec())
+
+    def _run_from(self, start: Path, train_sets: tuple[DataSpec, ...], settings: TrainSpec) -> RunFile:
+        return RunFile("experiment", ModelSpec(str(start)), train_sets, losses=dict(SOFTMAX), template=TEMPLATE, train=settings)
+
+    def untuned(self, tests: Sequence[HeldOut]) -> dict[str, list[Measured]]:
+        """The start as it is, under its row's name; nothing where it was not taught and its head is random."""
+        if not self.grammar_steps:
+            return {}
+        run = self.run(self.seeds[0])
+        start = Path(run.model.base)
+        cell = Cell("start", (start, [test.path for test in tests]), lambda _: Measured(scores_of(run, start, tests), None, 0.0))
+        return {"start, not tuned": finish([cell], Measured, self.folder / "cells", self.progress)}
 
     def train(self, runs: Mapping[str, Sequence[RunFile]], tests: Sequence[HeldOut]) -> dict[str, list[Measured]]:
         """Train every run that no experiment trained before, and score the held-out sets; by condition, as given."""

@@ -26,7 +26,7 @@ def losses(lab: Lab) -> Outcome:
     """Train and compare them."""
     tests = lab.held_out()
     measured = lab.train({name: [lab.run(seed, losses={loss: LossSpec()}) for seed in lab.seeds] for name, loss in LOSSES.items()}, tests)
-    found: Found = {**found_of(measured, tests), "random order": {test.name: test.random_order() for test in tests}}
+    found: Found = {**found_of(measured | lab.untuned(tests), tests), "random order": {test.name: test.random_order() for test in tests}}
     notes = (
         seeds_note(measured, tests),
         "One network a row and seed learns all sets together; losses have their default parameters and share one learning rate, "

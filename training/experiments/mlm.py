@@ -10,9 +10,9 @@ import msgspec
 from sidecar.encoding import Fields
 from training.data.catalogue import PRESETS, read_catalogue
 from training.experiments.cells import Advance, Cell, finish
-from training.experiments.keys import folder_key
 from training.experiments.lab import TEMPLATE, Lab, Outcome, bars, quiet
 from training.experiments.tables import comparison_table, found_of, means, seeds_note
+from training.keys import folder_key
 from training.pretrain import PretrainSettings, pretrain
 
 WITHOUT, WITH = "without", "with"
@@ -27,13 +27,13 @@ class Pretrained(msgspec.Struct, frozen=True):
 
 
 def mlm(lab: Lab, *, documents: int) -> Outcome:
-    """Pre-train the common start on so many documents, drawn evenly from the catalogues, then fine-tune both."""
+    """Pre-train the encoder on so many documents, drawn evenly from the catalogues, then teach both to match and fine-tune them."""
     tests = lab.held_out()
     read = folder_key(*(lab.data / name for name in lab.catalogues))
-    target = lab.folder / "starts" / f"{lab.start().name}-mlm-{documents}-{read}"
+    target = lab.folder / "starts" / f"{lab.encoder().name}-mlm-{documents}-{read}"
     cell = Cell(f"mlm {documents}", (str(target), lab.catalogues), lambda advance: _pretrain(lab, target, documents, advance))
     pretrained = finish([cell], Pretrained, lab.folder / "cells", lab.progress)[0]
-    starts = {WITHOUT: lab.start(), WITH: target / "model"}
+    starts = {WITHOUT: lab.start(), WITH: lab.taught(target / "model")}
     measured = lab.train({name: [lab.run(seed, start=start) for seed in lab.seeds] for name, start in starts.items()}, tests)
     found = found_of(measured, tests)
     notes = (
@@ -47,7 +47,7 @@ def mlm(lab: Lab, *, documents: int) -> Outcome:
 def _pretrain(lab: Lab, target: Path, count: int, advance: Advance) -> Pretrained:
     documents = [fields for name in lab.catalogues for fields in _drawn(lab.data / name / _FILES[name], name, count // len(lab.catalogues))]
     with quiet():
-        loss = pretrain(str(lab.start()), documents, target, PretrainSettings(max_tokens=TEMPLATE.max_document_tokens), report_to="none")
+        loss = pretrain(str(lab.encoder()), documents, target, PretrainSettings(max_tokens=TEMPLATE.max_document_tokens), report_to="none")
     advance(1)
     return Pretrained(loss, len(documents))
 
