@@ -28,8 +28,7 @@ make_set() {
 import csv, gzip, sys
 from pathlib import Path
 
-from training.data.prepare import read_split
-from training.data.splits import named_parts, part_of
+from training.data.splits import named_parts, part_of, read_split
 
 data, sets = map(Path, sys.argv[1:])
 parts = list(named_parts(read_split(data / "esci/split.json")).items())

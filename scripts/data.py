@@ -106,8 +106,9 @@ def lists(judgments: Path, engine: str, memory_limit: str, out: Path, **options:
              rerank data lists --judgments judgments.tsv --catalogue products.jsonl --mine rrf --index products --out sets
     """
     from training.data.catalogue import catalogue_columns, read_catalogue  # noqa: PLC0415 - ibis and torch are slow to import
-    from training.data.prepare import read_split, write_training_sets  # noqa: PLC0415
+    from training.data.prepare import write_training_sets  # noqa: PLC0415
     from training.data.refusals import refuse_nothing  # noqa: PLC0415
+    from training.data.splits import read_split  # noqa: PLC0415
 
     if options["run_queries"] and not options["run_file"]:
         raise click.UsageError("--run-queries names the queries of a run: give --run too")

@@ -33,6 +33,7 @@ class Chosen:
     preset: tuple[str, ...]
     split: tuple[Any, ...]
     judgments: Path | None
+    split_file: Path | None
     catalogue: Path | None
     role: tuple[str, ...]
     id_column: str
@@ -57,6 +58,8 @@ class Chosen:
 
         if self.catalogue is not None and self.judgments is None:
             raise click.UsageError("--catalogue goes with --judgments: name the file with the grades too")
+        if self.split_file is not None and self.judgments is None:
+            raise click.UsageError("--split-file names the parts of --judgments: folders of --data have their own split")
         own = None
         if self.judgments is not None:
             try:
@@ -64,7 +67,7 @@ class Chosen:
             except ValueError as error:
                 raise click.BadParameter(str(error), param_hint="--role") from error
             names = JudgmentColumns(self.query_column, self.document_column, self.grade_column)
-            own = OwnFiles(self.judgments, self.catalogue, columns, names, self.esci_ratings)
+            own = OwnFiles(self.judgments, self.catalogue, columns, names, self.esci_ratings, self.split_file)
         return Selection(self.data, self.preset, self.split, own, self.limit_queries)
 
     def place(self) -> Place:
@@ -107,8 +110,16 @@ def evaluation_options(*, split: str) -> Callable[[Command], Command]:
     options = [
         click.option("--data", multiple=True, type=_FOLDER, help="A folder of judged data, recognised by its files; repeatable."),
         click.option("--preset", multiple=True, type=click.Choice(_PRESETS), help="What the folder holds, where that is not plain."),
-        click.option("--split", multiple=True, type=click.Choice(_SPLITS), default=(split,), show_default=True, help="Once, or per set."),
+        click.option(
+            "--split",
+            multiple=True,
+            type=click.Choice(_SPLITS),
+            default=(split,),
+            show_default=True,
+            help="Once, or once for each --data; what follows those is of --judgments, which may have several.",
+        ),
         click.option("--judgments", type=_FILE, help="Your own judgments: CSV, TSV, JSONL, or ESCI/Quepid JSON."),
+        click.option("--split-file", type=_FILE, help="The queries of each part of --judgments, as `rerank data lists --split` read them."),
         click.option("--catalogue", type=_FILE, help="Your own catalogue: JSONL, CSV or TSV. Not needed where a node holds it."),
         click.option("--role", multiple=True, metavar="ROLE=COLUMN[,COLUMN]", help="Where a role of your catalogue comes from."),
         click.option("--id-column", default="id", show_default=True, help="The document id in your catalogue."),

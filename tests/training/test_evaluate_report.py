@@ -258,3 +258,42 @@ def test_an_empty_file_of_judgments_is_named(tmp_path):
     path.write_text("")
     with pytest.raises(InvalidCatalogue, match="is empty"):
         read_own(OwnFiles(path), "all")
+
+
+@pytest.fixture
+def rated(tmp_path):
+    """A Quepid document with ESCI's ratings."""
+    rated = {"red lamp": {"a": 100, "b": 0}, "blue lamp": {"a": 10, "b": 1}, "green lamp": {"b": 100}}
+    found = [{"query": query, "ratings": [{"docId": doc, "rating": rating} for doc, rating in by.items()]} for query, by in rated.items()]
+    path = tmp_path / "judgments.json"
+    path.write_text(json.dumps({"judgmentRatings": found}))
+    return path
+
+
+@pytest.fixture
+def parted(rated):
+    """The same with a split file."""
+    path = rated.with_name("split.json")
+    path.write_text(json.dumps({"train": ["red lamp"], "validation": ["blue lamp"], "test": ["green lamp"]}))
+    return OwnFiles(rated, split_file=path)
+
+
+def test_esci_s_ratings_in_a_document_are_told_by_themselves(rated):
+    judged = read_own(OwnFiles(rated), "all")
+    assert {item.query: item.grades for item in judged.queries} == {"red lamp": (3, 0), "blue lamp": (2, 1), "green lamp": (3,)}
+
+
+def test_own_judgments_are_parted_by_the_file_that_parted_the_training(parted):
+    found = {part: [item.query for item in read_own(parted, part).queries] for part in ("train", "validation", "test")}
+    assert found == {"train": ["red lamp"], "validation": ["blue lamp"], "test": ["green lamp"]}
+
+
+def test_a_split_file_that_leaves_a_query_out_is_refused(parted):
+    parted.split_file.write_text(json.dumps({"train": ["red lamp"], "test": ["green lamp"]}))
+    with pytest.raises(InvalidCatalogue, match="does not name the query 'blue lamp'"):
+        read_own(parted, "test")
+
+
+def test_several_parts_of_own_judgments_are_several_sets(parted):
+    found = Selection((), splits=("train", "validation"), own=parted).read()
+    assert [(judged.name, judged.part) for judged in found] == [("judgments", "train"), ("judgments 2", "validation")]

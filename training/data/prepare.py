@@ -12,7 +12,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
-import msgspec
 from ibis.expr.types import Table
 
 from training.batches import TrainingList
@@ -167,14 +166,6 @@ def write_training_sets(
     for part in written:
         _write_set(out / part, built[part], catalogue)
     return written
-
-
-def read_split(path: Path) -> Mapping[Part, Sequence[str]]:
-    """A split file: a JSON object with the queries of each part."""
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=dict[Part, list[str]])
-    except msgspec.DecodeError as error:
-        raise ValueError(f"{path} is no split file: {error}") from error
 
 
 def read_first_pass(engine: Engine, path: Path, texts: Path | None, tell: Tell) -> FirstPass:

@@ -11,8 +11,10 @@ import unicodedata
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
+import msgspec
 from ibis.expr.types import Table
 
 from training.data.lists import QueryList
@@ -50,6 +52,14 @@ def split_by_query(lists: Iterable[QueryList]) -> Mapping[Part, list[QueryList]]
     for item in lists:
         parts[part_of(item.query)].append(item)
     return parts
+
+
+def read_split(path: Path) -> Mapping[Part, Sequence[str]]:
+    """A split file: a JSON object with the queries of each part."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=dict[Part, list[str]])
+    except msgspec.DecodeError as error:
+        raise ValueError(f"{path} is no split file: {error}") from error
 
 
 def split_by_names(lists: Iterable[QueryList], named: Mapping[Part, Sequence[str]]) -> Mapping[Part, list[QueryList]]:

@@ -23,7 +23,7 @@ from training.data.judgments import ESCI_RATINGS, MSRD_COLUMNS, JudgmentColumns,
 from training.data.lists import Catalogue, QueryList
 from training.data.reading import Read
 from training.data.report import Report
-from training.data.splits import PARTS, Part, split_by_names, split_by_query
+from training.data.splits import PARTS, Part, read_split, split_by_names, split_by_query
 from training.metrics.ranking import MAX_EXPONENTIAL_GRADE
 from training.training_set import read_documents, read_lists
 
@@ -52,6 +52,7 @@ class OwnFiles:
     columns: CatalogueColumns = PRODUCTS
     judgment_columns: JudgmentColumns = field(default_factory=JudgmentColumns)
     esci_ratings: bool = False
+    split_file: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,14 +76,15 @@ def read_folder(folder: Path, split: Split, preset: str | None = None) -> Judged
 
 
 def read_own(files: OwnFiles, split: Split) -> JudgedSet:
-    """The judged set of a shop's own files, split by query (`training.data.splits.part_of`)."""
+    """The judged set of a shop's own files, split by the split file, else by query (`training.data.splits.part_of`)."""
     try:
         lists, notes = _lists(files)
         catalogue, report = read_catalogue([files.catalogue], files.columns) if files.catalogue else ({}, None)
         _refuse_ratings(files.judgments, lists)
+        parts = split_by_names(lists, read_split(files.split_file)) if files.split_file else split_by_query(lists)
     except (OSError, ValueError, duckdb.Error) as error:
         raise InvalidCatalogue(str(error)) from error
-    found = _Found(catalogue, lists, split_by_query(lists), (*notes, *_losses(report)))
+    found = _Found(catalogue, lists, parts, (*notes, *_losses(report)))
     return _chosen(files.judgments.name.split(".")[0], found, split)
 
 
@@ -142,9 +144,17 @@ def _lists(files: OwnFiles) -> tuple[list[QueryList], tuple[str, ...]]:
     with open_engine("duckdb") as engine:
         if files.judgments.name.removesuffix(".gz").endswith(".json"):
             read = read_quepid(files.judgments, ratings)
+            if ratings is None and _rated_as_esci(read):
+                read = read_quepid(files.judgments)
         else:
             read = read_judgments(engine, [files.judgments], files.judgment_columns, ratings)
         return _query_lists(read, files.judgments.name)
+
+
+def _rated_as_esci(read: Read) -> bool:
+    """Whether the ratings can be ESCI's alone, as `rerank data lists` takes those of such a document to be."""
+    found = {float(rating) for rating in read.rows.grade.to_pyarrow().unique().to_pylist()}
+    return 100.0 in found and found <= set(ESCI_RATINGS)
 
 
 def _query_lists(read: Read, source: str) -> tuple[list[QueryList], tuple[str, ...]]:

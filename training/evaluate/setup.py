@@ -43,11 +43,12 @@ class Selection:
         count = len(self.folders) + (self.own is not None)
         if not count:
             raise InvalidCatalogue("no data: name a data folder (--data) or a judgments file (--judgments)")
-        splits = spread(self.splits, count, "--split")
+        # What is named beyond the folders' parts are parts of the own files.
+        splits = list(self.splits) if self.own is not None and len(self.splits) > count else spread(self.splits, count, "--split")
         presets = spread(self.presets, len(self.folders), "--preset") if self.presets else [None] * len(self.folders)
         found = [read_folder(*each) for each in zip(self.folders, splits, presets, strict=False)]
         if self.own is not None:
-            found.append(read_own(self.own, splits[-1]))
+            found += [read_own(self.own, part) for part in splits[len(self.folders) :]]
         return distinct([limited(judged, self.limit) for judged in found])
 
 
