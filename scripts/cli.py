@@ -10,9 +10,10 @@ import importlib
 
 import click
 
-from cluster.errors import ClusterError
+from cluster.errors import ClusterError, MissingTool
 from sidecar.errors import RerankError
 
+_OURS = frozenset({"sidecar", "training", "cluster", "scripts", "benchmarks"})
 # name: (module, whose `command` it is; one line for --help)
 COMMANDS = {
     "demo": ("scripts.demo", "Show the whole path on this machine: node, sidecar, catalogue, re-ranked pages."),
@@ -60,6 +61,14 @@ class Door(click.Group):
         except (ClusterError, RerankError) as error:
             click.echo(f"error: {error}", err=True)
             ctx.exit(getattr(error, "exit_code", 1))
+        except ModuleNotFoundError as error:
+            if (error.name or "").partition(".")[0] in _OURS:
+                raise
+            # Serving, indexing and searching need neither torch nor the engines for data: `make demo` installs none of them.
+            click.echo(
+                f"error: {error.name} is not installed: training, data and evaluation need it (make env, or the extra [train])", err=True
+            )
+            ctx.exit(MissingTool.exit_code)
 
 
 @click.group(cls=Door)

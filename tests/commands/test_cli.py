@@ -53,6 +53,23 @@ def test_the_help_imports_no_command() -> None:
     assert "'scripts.demo'" not in modules
 
 
+def test_a_library_that_is_not_installed_is_named_with_its_remedy(tmp_path: Path) -> None:
+    (tmp_path / "run.yaml").write_text("name: x")
+    program = "import sys; sys.modules['torch'] = None; import scripts.cli; scripts.cli.main(sys.argv[1:])"
+
+    ended = subprocess.run(
+        [sys.executable, "-c", program, "train", str(tmp_path / "run.yaml"), "--out", str(tmp_path / "out")],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert ended.returncode == 3
+    assert "error: torch is not installed" in ended.stderr
+    assert "make env" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
 def test_a_cluster_that_does_not_answer_ends_with_its_own_exit_code() -> None:
     url = f"http://127.0.0.1:{free_port()}"
 
