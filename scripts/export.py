@@ -62,10 +62,7 @@ def command(
 
     if (quantization == "static") != (calibrate is not None) or (keep_float and calibrate is not None):
         raise click.UsageError("--quantization static and --calibrate go together, and not with --float")
-    if allow_loss is not None and not gates:
-        raise click.UsageError(
-            f"--allow-loss {allow_loss:g} has nothing to measure a loss on: name a judged set with --gate, or leave it out"
-        )
+    _check_gates(gates, allow_loss)
     try:
         description = read_model_info(info)
         if keep_float or not gates:
@@ -89,3 +86,11 @@ def command(
     for name, value in manifest.quality.items():
         click.echo(f"{name}: {value}")
     click.echo(f"{manifest.name} {manifest.version} is in {out}")
+
+
+def _check_gates(gates: tuple[Path, ...], allow_loss: float | None) -> None:
+    """Raise UsageError where a loss is allowed that nothing measures."""
+    if allow_loss is not None and not gates:
+        raise click.UsageError(
+            f"--allow-loss {allow_loss:g} has nothing to measure a loss on: name a judged set with --gate, or leave it out"
+        )
