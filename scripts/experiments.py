@@ -95,7 +95,7 @@ def command() -> None:
 @training_options(steps=240, seeds=3)
 @_grammar_option
 def losses(**options: Any) -> None:
-    """Seven ranking losses from one start, beside what ListBERT reports. About 30 minutes, and 8 for the start.
+    """Seven ranking losses from one start, beside what ListBERT reports. About 35 minutes, and 8 for the start.
 
     \b
     Example: rerank experiments losses --seeds 3

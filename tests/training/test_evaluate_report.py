@@ -283,6 +283,14 @@ def test_esci_s_ratings_in_a_document_are_told_by_themselves(rated):
     assert {item.query: item.grades for item in judged.queries} == {"red lamp": (3, 0), "blue lamp": (2, 1), "green lamp": (3,)}
 
 
+def test_a_document_without_an_exact_hit_is_read_as_the_training_reads_it(tmp_path):
+    path = tmp_path / "judgments.json"
+    path.write_text(
+        json.dumps({"judgmentRatings": [{"query": "lamp", "ratings": [{"docId": "a", "rating": 10}, {"docId": "b", "rating": 0}]}]})
+    )
+    assert read_own(OwnFiles(path), "all").queries[0].grades == (2, 0)
+
+
 def test_own_judgments_are_parted_by_the_file_that_parted_the_training(parted):
     found = {part: [item.query for item in read_own(parted, part).queries] for part in ("train", "validation", "test")}
     assert found == {"train": ["red lamp"], "validation": ["blue lamp"], "test": ["green lamp"]}

@@ -153,8 +153,7 @@ def _lists(files: OwnFiles) -> tuple[list[QueryList], tuple[str, ...]]:
 
 def _rated_as_esci(read: Read) -> bool:
     """Whether the ratings can be ESCI's alone, as `rerank data lists` takes those of such a document to be."""
-    found = {float(rating) for rating in read.rows.grade.to_pyarrow().unique().to_pylist()}
-    return 100.0 in found and found <= set(ESCI_RATINGS)
+    return {float(rating) for rating in read.rows.grade.to_pyarrow().unique().to_pylist()} <= set(ESCI_RATINGS)
 
 
 def _query_lists(read: Read, source: str) -> tuple[list[QueryList], tuple[str, ...]]:

@@ -1,7 +1,7 @@
 """What every experiment is given, and the one way in which it trains: a run file -> training.runs.train -> scores of held-out lists.
 
 A hundred judged queries cannot teach matching: trained on those alone, networks order no better than chance, and nothing that is compared
-shows. So every network starts from one that learned to match on lists of the catalogue grammar, invented shops without a word of the
+shows. So every network starts from one that learned to match on lists of the catalogue grammar, invented shops and films, nothing of the
 judged catalogues.
 
 Invariant: networks of one experiment start from the same weights and differ in what the experiment compares, and in the seed.
