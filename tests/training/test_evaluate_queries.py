@@ -3,27 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
 
 from scripts.cli import main
+from tests.training.progress import no_progress
 from tests.training.shop import JUDGED, write_models, write_shop
 from training.evaluate.evidence import Plan
 from training.evaluate.judged import JudgedSet, read_folder, too_few
 from training.evaluate.report import SetReport
 from training.evaluate.run import evaluate_all
 from training.evaluate.setup import Place
-
-
-@contextmanager
-def no_progress(_label: str, _total: int) -> Iterator[Any]:
-    yield lambda _done: None
 
 
 @pytest.fixture(scope="module")

@@ -4,33 +4,26 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import ir_measures
 import pytest
 
-from cluster.errors import ClusterError, InvalidCatalogue
 from sidecar.errors import InvalidModel
 from sidecar.fusion import features, fuse
 from sidecar.manifest import read_manifest
+from tests.training.progress import no_progress
 from tests.training.shop import JUDGED, PRODUCTS, write_models, write_shop
 from training.evaluate.card import annotate_cards
 from training.evaluate.evidence import Plan
 from training.evaluate.files import write
-from training.evaluate.judged import OwnFiles, limited, read_folder, read_own
+from training.evaluate.judged import read_folder
 from training.evaluate.run import evaluate_all
 from training.evaluate.served import Served
-from training.evaluate.setup import Place, Selection, spread
+from training.evaluate.setup import Place
 
 PLAN = Plan(window=10, depths=(10, 12), timed_again=2)
-
-
-@contextmanager
-def no_progress(_label: str, _total: int) -> Iterator[Any]:
-    yield lambda _done: None
 
 
 @pytest.fixture(scope="module")
@@ -185,47 +178,9 @@ def test_vectors_are_computed_once(shop: Path, models: Path, tmp_path: Path) -> 
     assert (tmp_path / "cache" / "vectors" / "data.mdb").read_bytes() == before
 
 
-def test_limited_queries_are_the_same_ones_whatever_else_there_is(shop: Path) -> None:
-    judged = read_folder(shop, "test")
-    few, more = limited(judged, 3), limited(judged, 5)
-
-    assert len(few.queries) == 3
-    assert {item.query for item in few.queries} <= {item.query for item in more.queries}
-
-
-def test_a_folder_of_no_known_data_set_is_named(tmp_path: Path) -> None:
-    with pytest.raises(InvalidCatalogue, match=str(tmp_path)):
-        read_folder(tmp_path, "test")
-
-
-def test_a_judgments_file_that_is_broken_is_named(tmp_path: Path) -> None:
-    write_shop(tmp_path)
-    (tmp_path / "judgments.json").write_text("{")
-
-    with pytest.raises(InvalidCatalogue, match="judgments"):
-        read_folder(tmp_path, "test")
-
-
 def test_an_embedder_among_the_models_is_refused(models: Path) -> None:
     with pytest.raises(InvalidModel, match="--embedder"):
         Served({"x": models / "embedder"})
-
-
-def test_nothing_to_evaluate_is_said_so() -> None:
-    with pytest.raises(InvalidCatalogue, match="--data"):
-        Selection(()).read()
-
-
-def test_an_option_that_is_given_too_often_is_named() -> None:
-    with pytest.raises(ClusterError, match="--split is given 2 times for 3 data sets"):
-        spread(("test", "all"), 3, "--split")
-
-
-def test_the_real_test_split_holds_its_fifty_queries_and_no_training_query(real_data: Path) -> None:
-    tested, trained = (read_folder(real_data / "esci", part) for part in ("test", "train"))
-
-    assert (len(tested.queries), len(trained.queries)) == (50, 79)
-    assert not {item.query for item in tested.queries} & {item.query for item in trained.queries}
 
 
 def test_a_card_says_what_the_report_says(shop: Path, models: Path, tmp_path: Path) -> None:
@@ -243,65 +198,3 @@ def test_a_card_says_what_the_report_says(shop: Path, models: Path, tmp_path: Pa
     assert len(added) == (report.sets[0].full.baseline == "rrf")
     assert [name for name in manifest.latency if "documents known" in name]
     assert "hits re-ranked" in (directory / "README.md").read_text()
-
-
-@pytest.mark.parametrize("grade", ["2.5", "100"])
-def test_ratings_that_are_no_grades_are_refused_before_anything_is_scored(tmp_path, grade):
-    path = tmp_path / "judgments.csv"
-    path.write_text(f"query,doc_id,grade\nlamp,1,{grade}\nlamp,2,0\n")
-    with pytest.raises(InvalidCatalogue, match=rf"grade {grade}; .* --esci-ratings"):
-        read_own(OwnFiles(path), "all")
-
-
-def test_an_empty_file_of_judgments_is_named(tmp_path):
-    path = tmp_path / "judgments.csv"
-    path.write_text("")
-    with pytest.raises(InvalidCatalogue, match="is empty"):
-        read_own(OwnFiles(path), "all")
-
-
-@pytest.fixture
-def rated(tmp_path):
-    """A Quepid document with ESCI's ratings."""
-    rated = {"red lamp": {"a": 100, "b": 0}, "blue lamp": {"a": 10, "b": 1}, "green lamp": {"b": 100}}
-    found = [{"query": query, "ratings": [{"docId": doc, "rating": rating} for doc, rating in by.items()]} for query, by in rated.items()]
-    path = tmp_path / "judgments.json"
-    path.write_text(json.dumps({"judgmentRatings": found}))
-    return path
-
-
-@pytest.fixture
-def parted(rated):
-    """The same with a split file."""
-    path = rated.with_name("split.json")
-    path.write_text(json.dumps({"train": ["red lamp"], "validation": ["blue lamp"], "test": ["green lamp"]}))
-    return OwnFiles(rated, split_file=path)
-
-
-def test_esci_s_ratings_in_a_document_are_told_by_themselves(rated):
-    judged = read_own(OwnFiles(rated), "all")
-    assert {item.query: item.grades for item in judged.queries} == {"red lamp": (3, 0), "blue lamp": (2, 1), "green lamp": (3,)}
-
-
-def test_a_document_without_an_exact_hit_is_read_as_the_training_reads_it(tmp_path):
-    path = tmp_path / "judgments.json"
-    path.write_text(
-        json.dumps({"judgmentRatings": [{"query": "lamp", "ratings": [{"docId": "a", "rating": 10}, {"docId": "b", "rating": 0}]}]})
-    )
-    assert read_own(OwnFiles(path), "all").queries[0].grades == (2, 0)
-
-
-def test_own_judgments_are_parted_by_the_file_that_parted_the_training(parted):
-    found = {part: [item.query for item in read_own(parted, part).queries] for part in ("train", "validation", "test")}
-    assert found == {"train": ["red lamp"], "validation": ["blue lamp"], "test": ["green lamp"]}
-
-
-def test_a_split_file_that_leaves_a_query_out_is_refused(parted):
-    parted.split_file.write_text(json.dumps({"train": ["red lamp"], "test": ["green lamp"]}))
-    with pytest.raises(InvalidCatalogue, match="does not name the query 'blue lamp'"):
-        read_own(parted, "test")
-
-
-def test_several_parts_of_own_judgments_are_several_sets(parted):
-    found = Selection((), splits=("train", "validation"), own=parted).read()
-    assert [(judged.name, judged.part) for judged in found] == [("judgments", "train"), ("judgments 2", "validation")]

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -12,6 +11,7 @@ from click.testing import CliRunner
 from cluster.errors import ClusterError
 from scripts.cli import main
 from sidecar.encoding import Fields
+from tests.training.progress import no_progress
 from tests.training.test_prepare import JUDGED, shop
 from training.data.build import ListSettings
 from training.data.engine import Engine
@@ -53,11 +53,6 @@ class Shelf:
         return {doc_id: CATALOGUE[doc_id] for doc_id in doc_ids if doc_id in self._ids}
 
 
-@contextmanager
-def unseen(_label: str, _total: int) -> Iterator[Callable[[int], None]]:
-    yield lambda _: None
-
-
 def nobody(_report: Report) -> None:
     """Hears no report."""
 
@@ -68,13 +63,13 @@ def nobody(_report: Report) -> None:
     ids=["bm25", "knn", "rrf"],
 )
 def test_a_query_has_the_best_hits_of_its_pass(first_pass: str, best: list[str]) -> None:
-    run = Mining(Shelf(), first_pass, unseen, depth=3, hard_below=1)([LAMP], CATALOGUE, nobody)
+    run = Mining(Shelf(), first_pass, no_progress, depth=3, hard_below=1)([LAMP], CATALOGUE, nobody)
     assert list(run["q1"]) == best
 
 
 def test_a_hit_that_the_catalogue_lacks_is_counted_and_keeps_its_rank() -> None:
     reports: list[Report] = []
-    run = Mining(Shelf(), BM25, unseen, depth=12)([LAMP, DESK], CATALOGUE.keys() - {"d0"}, reports.append)
+    run = Mining(Shelf(), BM25, no_progress, depth=12)([LAMP, DESK], CATALOGUE.keys() - {"d0"}, reports.append)
     assert list(run["q1"])[:2] == ["d0", "d1"]
     assert str(reports[-1]).splitlines() == ["mined hits: 24 rows, 22 kept", "  dropped 2: not in the catalogue"]
 
@@ -86,7 +81,7 @@ def test_a_query_without_a_hit_deep_enough_is_counted() -> None:
 
     reports: list[Report] = []
     rug = QueryList("q3", "rug", ("d4",), (1.0,), "shop")
-    Mining(Picky(), BM25, unseen)([LAMP, DESK, rug], CATALOGUE, reports.append)
+    Mining(Picky(), BM25, no_progress)([LAMP, DESK, rug], CATALOGUE, reports.append)
     assert reports[0].dropped == {"no hit": 1, "no hit below rank 10": 1}
 
 
@@ -105,13 +100,13 @@ def test_a_query_without_a_hit_deep_enough_is_counted() -> None:
 )
 def test_an_index_that_gives_no_hard_negative_is_refused(source: Shelf, known: Mapping[str, Fields], message: str) -> None:
     with pytest.raises(ClusterError, match=message):
-        Mining(source, BM25, unseen)([LAMP, DESK], set(known), nobody)
+        Mining(source, BM25, no_progress)([LAMP, DESK], set(known), nobody)
 
 
 def test_an_index_with_any_judged_document_is_searched() -> None:
     gone = [QueryList(f"gone {number}", "old", ("x",), (1.0,), "shop") for number in range(50)]
     source = Shelf()
-    Mining(source, BM25, unseen)([*gone, LAMP], CATALOGUE, nobody)
+    Mining(source, BM25, no_progress)([*gone, LAMP], CATALOGUE, nobody)
     assert len(source.asked) == 51
 
 
@@ -120,7 +115,7 @@ def test_only_queries_of_the_train_part_are_searched(engine: Engine, tmp_path: P
     source = Shelf()
     judgments = read_any_judgments(engine, tmp_path / "judgments.tsv", JudgmentColumns())
     settings = ListSettings(hard_negatives=20, random_negatives=0)
-    mining = Mining(source, BM25, unseen, depth=15)
+    mining = Mining(source, BM25, no_progress, depth=15)
     write_training_sets(tmp_path / "sets", judgments, CATALOGUE, source="shop", tell=nobody, first_pass=mining, settings=settings)
     (train,) = read_lists(tmp_path / "sets" / "train")
     assert source.asked == ["lamp"]
