@@ -5,6 +5,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.function.UnaryOperator;
 import org.opensearch.common.xcontent.XContentHelper;
 import org.opensearch.core.common.bytes.BytesReference;
 import org.opensearch.core.xcontent.MediaTypeRegistry;
@@ -18,15 +19,6 @@ import org.opensearch.index.query.QueryBuilder;
  * builders of other plugins (neural, hybrid) live in class loaders that this plugin cannot see.
  */
 final class QueryText {
-    /** What is read of a text in query syntax, before its signs are taken out: no model reads a tenth of it. */
-    private static final int MAX_SYNTAX_CHARS = 20_000;
-    private static final String QUERY_SYNTAX = "[\"()\\[\\]{}|~*^/\\\\]+|(?<=\\s|^)[+](?=\\S)";
-    /** Every repetition ends soon or at its own sign, so that no text takes long: there is no deadline here. */
-    private static final String NEGATED = "(?<=\\s|^)(?:-|!|NOT\\s+)(?:\"[^\"]*+\"|\\([^)]{0,3000}+\\)|\\S+)";
-    private static final String FIELD_PREFIX = "(?<=[\\s(+]|^)[\\w.*]+:(?=\\S)";
-    private static final String BOOST_OR_SLOP = "(?<=\\S)[~^]\\d*(?:\\.\\d+)?(?=\\s|\\)|$)";
-    private static final String OPERATORS = "\\b(?:AND|OR|NOT|TO)\\b|&&|\\|\\|";
-
     private final Map<String, String> texts = new LinkedHashMap<>();
 
     private QueryText() {}
@@ -72,7 +64,8 @@ final class QueryText {
             case "match", "match_phrase", "match_phrase_prefix", "match_bool_prefix" -> fieldTexts(body, "query");
             case "neural", "neural_sparse" -> fieldTexts(body, "query_text");
             case "multi_match", "combined_fields" -> text(child(body, "query"));
-            case "query_string", "simple_query_string" -> text(plain(child(body, "query")));
+            case "query_string" -> syntaxText(body, QuerySyntax::ofQueryString);
+            case "simple_query_string" -> syntaxText(body, QuerySyntax::ofSimple);
             case "bool" -> children(body, "must", "should");
             case "hybrid", "dis_max" -> children(body, "queries");
             case "constant_score" -> children(body, "filter");
@@ -94,6 +87,12 @@ final class QueryText {
         }
     }
 
+    private void syntaxText(Object body, UnaryOperator<String> wished) {
+        if (child(body, "query") instanceof String query) {
+            text(wished.apply(query));
+        }
+    }
+
     private void text(Object value) {
         if (value instanceof String text && text.isBlank() == false) {
             String words = text.strip().replaceAll("\\s+", " ");
@@ -103,18 +102,5 @@ final class QueryText {
 
     private static Object child(Object body, String name) {
         return body instanceof Map<?, ?> map ? map.get(name) : null;
-    }
-
-    /** Query syntax without its signs and without the words that it excludes: a model would read those as wished for. */
-    private static Object plain(Object query) {
-        if (query instanceof String text) {
-            return Texts.cut(text, MAX_SYNTAX_CHARS)
-                .replaceAll(NEGATED, " ")
-                .replaceAll(FIELD_PREFIX, "")
-                .replaceAll(BOOST_OR_SLOP, " ")
-                .replaceAll(OPERATORS, " ")
-                .replaceAll(QUERY_SYNTAX, " ");
-        }
-        return null;
     }
 }

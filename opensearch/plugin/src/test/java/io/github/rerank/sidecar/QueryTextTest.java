@@ -1,20 +1,13 @@
 package io.github.rerank.sidecar;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
-import static org.junit.jupiter.api.Assertions.assertTimeout;
 import static org.junit.jupiter.api.DynamicTest.dynamicTest;
 
 import java.io.IOException;
-import java.time.Duration;
-import java.util.Map;
-import java.util.stream.Collectors;
-import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.DynamicTest;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestFactory;
-import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.ValueSource;
 import org.opensearch.index.query.BoolQueryBuilder;
 import org.opensearch.index.query.MatchQueryBuilder;
 import org.opensearch.index.query.QueryBuilder;
@@ -40,19 +33,6 @@ class QueryTextTest {
     @Test
     void aMissingQueryHasNoText() throws IOException {
         assertEquals("", QueryText.of(null, 100));
-    }
-
-    @ParameterizedTest
-    @ValueSource(strings = { "-( ", "-(", "-\"", "- ", "NOT ", "a:", "-(a ", "~1^", "(" })
-    void noTextInQuerySyntaxTakesLong(String repeated) throws IOException {
-        QueryBuilder endless = new RawQuery(Map.of("query_string", Map.of("query", repeated.repeat(300_000))));
-        assertTimeout(Duration.ofSeconds(20), () -> QueryText.of(endless, 100));
-    }
-
-    @Test
-    void aLongListOfExcludedWordsIsExcludedWhole() throws IOException {
-        String brands = IntStream.range(0, 150).mapToObj(each -> "brand" + each).collect(Collectors.joining(" OR "));
-        assertEquals("running shoes", QueryText.of(new RawQuery(Map.of("query_string", Map.of("query", "running shoes -(" + brands + ")"))), 500));
     }
 
     @Test
