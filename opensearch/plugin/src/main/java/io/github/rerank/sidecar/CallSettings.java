@@ -56,6 +56,10 @@ record CallSettings(
         if (scheme.equals("http") == false && scheme.equals("https") == false) {
             throw config.complaint(URL, "must begin with http:// or https://, got [" + url + "]");
         }
+        if (uri.getHost() == null && uri.getAuthority() != null && uri.getAuthority().contains("_")) {
+            String remedy = "give the service a name or a network alias with a hyphen";
+            throw config.complaint(URL, "must hold no underscore in its host name (" + remedy + "), got [" + url + "]");
+        }
         if (uri.getHost() == null || uri.getUserInfo() != null || uri.getQuery() != null || uri.getFragment() != null) {
             throw config.complaint(URL, "must be scheme, host, optional port and path only, got [" + url + "]");
         }

@@ -65,6 +65,18 @@ class SettingsTest {
     }
 
     @Test
+    void aComplaintOfAnUnderscoreInAHostNameSaysWhatToDo() {
+        OpenSearchException complaint = assertThrows(OpenSearchException.class, () -> call(Map.of("url", "http://rerank_sidecar:8080")));
+        assertEquals(RestStatus.BAD_REQUEST, complaint.status());
+        assertTrue(complaint.getMessage().contains("underscore in its host name (give the service a name or a network alias with a hyphen)"));
+    }
+
+    @Test
+    void anUnderscoreInAPathIsAllowed() {
+        assertEquals(List.of(URI.create("http://sidecar/re_rank/v1/hits")), call(Map.of("url", "http://sidecar/re_rank")).urls());
+    }
+
+    @Test
     void onlyAPairOfProcessorsIsAPipeline() {
         Map<String, Object> window = Map.of("rerank_window", Map.of());
         Map<String, Object> rerank = Map.of("sidecar_rerank", Map.of());
