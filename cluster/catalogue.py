@@ -5,7 +5,6 @@ Invariant: a row that cannot be indexed is named by file and line and left out; 
 
 from __future__ import annotations
 
-import csv
 import gzip
 import zlib
 from collections.abc import Iterator, Mapping, Sequence, Set
@@ -16,9 +15,12 @@ from typing import IO, Any
 
 import msgspec
 
+from cluster.delimited import delimited_rows
 from cluster.errors import InvalidCatalogue
 
 ID_FIELDS = ("_id", "id")
+# OpenSearch's limit, in bytes: one longer id would have it refuse the whole bulk request.
+LONGEST_ID = 512
 # The columns that public catalogues have for a role of ours, read as training reads them (training.data.catalogue): the first group
 # of which a row has a column makes the role. A group's columns are joined; `actors[:5]` takes the first five of a list.
 KNOWN_COLUMNS: Mapping[str, tuple[tuple[str, ...], ...]] = {
@@ -64,10 +66,12 @@ class FieldNames:
     id_field: str | None = None
 
     def document(self, row: dict[str, Any], line: int) -> Document:
-        """The document of a row; raises ValueError where it has no id."""
+        """The document of a row; raises ValueError where it has no id, or none that OpenSearch takes."""
         name, identity = self._identity(row)
         if isinstance(identity, bool) or not isinstance(identity, str | int):
             raise ValueError(f"{name} must be a text or a whole number, not {type(identity).__name__}")
+        if (size := len(str(identity).encode(errors="replace"))) > LONGEST_ID:
+            raise ValueError(f"{name} has {size} bytes: OpenSearch takes ids of at most {LONGEST_ID}")
         # OpenSearch keeps `_id` for itself: it is refused inside a body.
         body = {key: value for key, value in self._fields(row).items() if key != "_id" and value is not None}
         return Document(str(identity), body, line)
@@ -203,26 +207,16 @@ def _json_rows(path: Path, file: IO[str]) -> Iterator[tuple[int, dict[str, Any] 
 
 
 def _delimited_rows(path: Path, file: IO[str], delimiter: str) -> Iterator[tuple[int, dict[str, Any] | BadRow]]:
-    reader = csv.reader(file, delimiter=delimiter, strict=True)
-    try:
-        header = next(reader, None)
-    except csv.Error as error:
-        raise InvalidCatalogue(f"{path}: the first line does not name the columns: {error}") from error
-    if not header or not any(header):
+    rows = delimited_rows(file, delimiter)
+    _, header = next(rows, (1, []))
+    if isinstance(header, str):
+        raise InvalidCatalogue(f"{path}: the first line does not name the columns: {header}")
+    if not any(header):
         raise InvalidCatalogue(f"{path}: the first line must name the columns")
-    while True:
-        # A quoted cell may hold line breaks, so a row is named by the line that it starts on.
-        line = reader.line_num + 1
-        try:
-            cells = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            yield line, BadRow(path, line, f"not a row: {error}")
-            continue
-        if not cells:
-            continue
-        if len(cells) != len(header):
+    for line, cells in rows:
+        if isinstance(cells, str):
+            yield line, BadRow(path, line, cells)
+        elif len(cells) != len(header):
             yield line, BadRow(path, line, f"{len(cells)} cells under {len(header)} columns")
-            continue
-        yield line, {name: cell for name, cell in zip(header, cells, strict=True) if cell}
+        else:
+            yield line, {name: cell for name, cell in zip(header, cells, strict=True) if cell}

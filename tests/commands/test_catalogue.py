@@ -192,3 +192,28 @@ def test_a_first_line_that_is_no_row_is_refused(tmp_path: Path) -> None:
 def test_rows_are_counted_without_blank_lines_and_header(tmp_path: Path) -> None:
     assert count_rows(written(tmp_path / "a.jsonl", '{"id": 1}\n\n{"id": 2}\n')) == 2
     assert count_rows(written(tmp_path / "a.csv", "id\n1\n2\n3\n")) == 3
+
+
+@pytest.mark.parametrize(("name", "mark"), [("a.csv", ","), ("a.tsv", "\t")])
+def test_an_inch_mark_that_opens_a_cell_costs_its_own_row_alone(tmp_path: Path, name: str, mark: str) -> None:
+    lines = ["id,title", 'p1,"12 inch pan', "p2,Pot", 'p3,"19 inch rack', "p4,Lid", 'p5,"A ""red"" lid"', "p6,Cup"]
+    path = written(tmp_path / name, "\n".join(lines).replace(",", mark) + "\n")
+
+    assert [(row.id, row.line) for row in rows(path) if isinstance(row, Document)] == [("p2", 3), ("p4", 5), ("p5", 6), ("p6", 7)]
+    assert [row.line for row in rows(path) if isinstance(row, BadRow)] == [2, 4]
+
+
+def test_a_cell_may_hold_a_whole_article(tmp_path: Path) -> None:
+    article = "A paragraph, with a comma\n" * 20_000
+    path = written(tmp_path / "a.csv", f'id,text\np1,x\np2,"{article}"\np3,y\n')
+
+    assert [(row.id, row.line) for row in rows(path) if isinstance(row, Document)] == [("p1", 2), ("p2", 3), ("p3", 20_004)]
+
+
+def test_an_id_that_opensearch_would_refuse_is_named_and_costs_no_other_row(tmp_path: Path) -> None:
+    path = written(tmp_path / "a.jsonl", '{"id": "' + "é" * 257 + '"}\n{"id": "' + "é" * 256 + '"}\n')
+
+    assert rows(path) == [
+        BadRow(path, 1, "id has 514 bytes: OpenSearch takes ids of at most 512"),
+        Document("é" * 256, {"id": "é" * 256}, 2),
+    ]

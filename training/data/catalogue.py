@@ -6,7 +6,6 @@ is no document is named by file and line and left out.
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import TextIO
 
 import msgspec
 
+from cluster.delimited import delimited_rows
 from sidecar.encoding import Fields, FieldValue
 from training.data.files import open_text
 from training.data.lists import Catalogue
@@ -170,22 +170,13 @@ def _json_rows(file: TextIO) -> Iterator[tuple[int, _Row | str]]:
 
 
 def _delimited_rows(file: TextIO, delimiter: str) -> Iterator[tuple[int, _Row | str]]:
-    # Strict, as `rerank index` reads: else a quote that is never closed takes all rows after it into one cell.
-    reader = csv.reader(file, delimiter=delimiter, strict=True)
-    try:
-        header = next(reader, [])
-    except csv.Error as error:
-        raise ValueError(f"{file.name}: the first line does not name the columns: {error}") from error
-    while True:
-        started = reader.line_num + 1
-        try:
-            cells = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            lines = reader.line_num - started
-            yield started, f"not a row: {error}" + (f", and {lines} lines after it are lost with it" if lines else "")
-            continue
-        if cells:
+    rows = delimited_rows(file, delimiter)
+    _, header = next(rows, (1, []))
+    if isinstance(header, str):
+        raise ValueError(f"{file.name}: the first line does not name the columns: {header}")
+    for line, cells in rows:
+        if isinstance(cells, str):
+            yield line, cells
+        else:
             whole = len(cells) == len(header)
-            yield started, dict(zip(header, cells, strict=True)) if whole else "cannot be split into the columns of the header"
+            yield line, dict(zip(header, cells, strict=True)) if whole else "cannot be split into the columns of the header"
