@@ -19,6 +19,7 @@ from urllib3.util import Retry
 
 from cluster.addresses import shown
 from cluster.errors import ServiceFailed
+from cluster.sent import requests_of
 
 DIMENSION = 384
 VECTOR_FIELD = "vector"
@@ -77,8 +78,7 @@ class SidecarEmbedder:
 
     def documents(self, bodies: Sequence[Mapping[str, Any]]) -> list[Vector]:
         """One vector a document."""
-        parts = [bodies[start : start + _MOST_AT_ONCE] for start in range(0, len(bodies), _MOST_AT_ONCE)]
-        return [vector for part in parts for vector in self._embed(part, "passage").vectors]
+        return [vector for part in requests_of(bodies, _MOST_AT_ONCE) for vector in self._embed(part, "passage").vectors]
 
     def query(self, text: str) -> Vector:
         """The vector of a query."""

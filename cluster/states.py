@@ -17,6 +17,7 @@ from cluster.addresses import shown
 from cluster.catalogue import BadRow, Document
 from cluster.embedding import patient_session
 from cluster.errors import ServiceFailed
+from cluster.sent import requests_of
 
 _TIMEOUT_S = 120
 # Few enough that a busy sidecar, which refuses work by its estimated time, takes them.
@@ -48,8 +49,9 @@ class SidecarStates:
         filled = Filled()
         while batch := list(islice(remaining, _MOST_AT_ONCE)):
             bodies = [row.body for row in batch if isinstance(row, Document)]
-            answer = self._send(bodies) if bodies else Filled()
-            filled = Filled(filled.computed + answer.computed, filled.known + answer.known)
+            for part in requests_of(bodies, _MOST_AT_ONCE):
+                answer = self._send(part)
+                filled = Filled(filled.computed + answer.computed, filled.known + answer.known)
             advance(len(batch))
         return filled
 

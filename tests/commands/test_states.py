@@ -55,6 +55,15 @@ def test_a_catalogue_is_read_once_and_a_repeated_run_computes_nothing(url: str) 
     assert sum(done) == 2 * len(ROWS)
 
 
+def test_a_long_text_full_of_markup_is_known_as_the_hit_that_the_plugin_sends(url: str) -> None:
+    markup = "<p class='wide'>red</p>" * 200
+    states = SidecarStates(url, "instant")
+    states.fill([Document("1", {"title": "red shoe", "description": markup}, 1)], lambda _: None)
+
+    hit = Document("1", {"title": "red shoe", "description": markup[:2000]}, 1)
+    assert states.fill([hit], lambda _: None) == Filled(computed=0, known=1)
+
+
 def test_a_filling_that_a_kill_cut_off_goes_on_where_the_store_ends(tmp_path: Path) -> None:
     write_model(tmp_path / "models" / "instant", kind="decomposed")
     rows = [Document(str(number), {"title": f"red shoe {number}"}, number) for number in range(100)]
