@@ -31,7 +31,10 @@ from sidecar.arrival import note
 # An idle connection may be about to send: after the drain it gets this long.
 _LINGER_S = 0.5
 _STEP_S = 0.05
+# What is read of a body that was answered unread: a refused request's is of ordinary size, and on its way.
 _UNREAD_S = 1.0
+_UNREAD_BYTES = 16 << 20
+_AT_ONCE = 1 << 16
 
 
 # A classic BPF program over the TCP header: a segment with SYN (byte 13, bit 2) is dropped, any other passes.
@@ -89,9 +92,17 @@ def limit_stalls(connection: socket.socket, seconds: float) -> None:
 
 
 def _rest_came(connection: Any) -> bool:
-    """Whether the body's rest came, so that the connection can carry another request; its client has its answer either way."""
+    """Whether the body's rest came, so that the connection can carry another request; its client has its answer either way.
+
+    One that goes on sending, fast or slowly, would otherwise hold its thread for as long as it likes, and needs no token for it.
+    """
+    message = connection.parser.mesg
+    left, end = _UNREAD_BYTES, time.monotonic() + _UNREAD_S
     try:
-        connection.parser.finish_body()
+        while message is not None and (data := message.body.read(_AT_ONCE)):
+            left -= len(data)
+            if left < 0 or time.monotonic() > end:
+                return False
     except OSError:
         return False
     return True

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import selectors
@@ -128,21 +127,6 @@ def test_a_killed_worker_is_replaced_and_seen(own_service):
     own_service.wait_until(200)
     assert metric(own_service.url, "rerank_worker_generation") == before + 1
     assert '"worker ended"' in own_service.log.read_text()
-
-
-@pytest.mark.parametrize("token", ["", "s3cret"], ids=["a body that is awaited", "a body that nobody reads"])
-def test_clients_that_announce_a_body_and_send_none_do_not_hold_the_service(tmp_path, token):
-    limits = {"RERANK_HTTP_THREADS": "2", "RERANK_STALL_TIMEOUT_S": "0.5", "RERANK_MAX_WAIT_MS": "30000"}
-    settings = limits | ({"RERANK_TOKEN": token} if token else {})
-    with running(tmp_path, **settings) as own, contextlib.ExitStack() as stalled:
-        host, _, port = own.url.removeprefix("http://").partition(":")
-        for _ in range(6):
-            client = stalled.enter_context(socket.create_connection((host, int(port))))
-            client.sendall(b"POST /v1/hits HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n")
-        assert httpx.get(f"{own.url}/live", timeout=60).status_code == 200
-        answer = client.makefile("rb").read().decode()
-        assert ("401" if token else "before all of its bytes had come") in answer
-        assert "Traceback" not in own.log.read_text()
 
 
 def test_a_worker_replaced_after_its_number_of_requests_leaves_a_service_that_answers(tmp_path):
