@@ -26,6 +26,11 @@ def _folders(given: object) -> object:
     return (given,) if isinstance(given, Path) else given
 
 
+def _path_or_none(given: object) -> object:
+    """An empty text is no path: it is what a compose file makes of a variable that is not set, and would mean the working directory."""
+    return None if isinstance(given, str) and not given.strip() else given
+
+
 class Settings(BaseSettings):
     """All settings of the sidecar."""
 
@@ -130,7 +135,7 @@ class Settings(BaseSettings):
         ge=0,
         description="MiB of document vectors kept in memory, about 1 KiB each, for fusions with similarity. Too large: resident memory.",
     )
-    store: Path | None = Field(
+    store: Annotated[Path | None, BeforeValidator(_path_or_none)] = Field(
         default=None, description="Directory of the document store (states of decomposed models, vectors of documents); none: memory only."
     )
     store_mb: float = Field(

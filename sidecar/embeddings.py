@@ -55,6 +55,11 @@ class Embeddings:
         self._profile = profile
         self.backlog = Backlog(self._embed_candidate)
 
+    def check_ready(self) -> None:
+        """Raise NotReady where the settings name an embedder that is not loaded: without a word, fusions would do without similarity."""
+        if self._profile and self._found() is None:
+            raise NotReady(f"no embedder {self._profile!r} is loaded, which RERANK_EMBEDDER names")
+
     def stop(self) -> None:
         """Embed nothing more in the background."""
         self.backlog.close()

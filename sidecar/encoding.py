@@ -18,8 +18,8 @@ FieldValue = str | int | float | Sequence[str] | None
 Fields = Mapping[str, FieldValue]
 Tokens = npt.NDArray[np.int64]
 
-# Shops store markup in descriptions; a tag is noise to the model and costs tokens.
-_MARKUP = re.compile(r"<[^<>]{1,200}>")
+# Shops store markup in descriptions; a tag is noise to the model and costs tokens. `<5 kg and >10 cm` is none.
+_MARKUP = re.compile(r"<[a-zA-Z/!?][^<>]{0,199}>")
 # A token has at least one character and rarely more than ten: longer text would be truncated anyway.
 _CHARS_PER_TOKEN = 12
 # What English takes at the most, on average: so much text is tried first, because tokenizing is most of the cost of an unknown document.
@@ -140,7 +140,8 @@ class TextEncoder:
     def encode_query(self, text: str) -> Tokens:
         """Token ids of a query, at most `max_query_tokens`, without special tokens: shape [tokens], int64."""
         limit = self.template.max_query_tokens
-        ids = self._ids([field_text(text)[: limit * _CHARS_PER_TOKEN]])[0]
+        # What people type holds no markup: `tv <$500 >50 inch` is all meant.
+        ids = self._ids([" ".join(text.split())[: limit * _CHARS_PER_TOKEN]])[0]
         return np.asarray(ids[:limit], dtype=np.int64)
 
     def encode_prefix(self, text: str) -> Tokens:

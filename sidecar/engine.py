@@ -93,13 +93,16 @@ class Engine:
             self._store.close()
 
     def check_ready(self) -> None:
-        """Raise NotReady unless the default profile is warm and the service is not draining."""
+        """Raise NotReady unless the default profile is warm and ranks, a named embedder is there, and the service is not draining."""
         if self._draining:
             raise NotReady("draining")
         if not self._profiles.loaded.is_set():
             raise NotReady("the models are being loaded")
         if self.default_profile not in [profile.name for profile in self._profiles.all()]:
             raise NotReady(f"the default profile {self.default_profile!r} is not loaded")
+        if not self.has_ranker(self.default_profile):
+            raise NotReady(f"the default profile {self.default_profile!r} is an embedder: it ranks nothing")
+        self.embeddings.check_ready()
 
     def profiles(self) -> list[Profile]:
         """Every loaded profile, by name."""

@@ -23,6 +23,8 @@ from sidecar.errors import StoreFailed
 from sidecar.metrics import Metrics
 
 _PAGE = 4096
+# Bytes of a record's key, node and entries in the order of use.
+_OVERHEAD = 128
 # A use is remembered to the hour: finer would write the index of uses with every look-up.
 _USE_S = 3600
 # Addresses, not memory or disk, for every process alike: a map cut to one's own bound could not follow a file that another one lets grow,
@@ -146,7 +148,7 @@ class DocumentStore(Generic[Value]):
 
     @property
     def size_bytes(self) -> int:
-        """Bytes of all records, in whole pages."""
+        """About what all records take on disk."""
         with self._environment.begin() as transaction:
             return self._total(transaction)
 
@@ -170,7 +172,7 @@ class DocumentStore(Generic[Value]):
         old = transaction.get(key, db=self._records)
         transaction.put(key, record, db=self._records)
         self._use(transaction, key, struct.pack(">Q", int(self._clock() // _USE_S)))
-        return _pages(record) - (0 if old is None else _pages(bytes(old)))
+        return _on_disk(record) - (0 if old is None else _on_disk(bytes(old)))
 
     def _use(self, transaction: lmdb.Transaction, key: bytes, hour: bytes) -> None:
         before = transaction.get(key, db=self._uses)
@@ -189,11 +191,13 @@ class DocumentStore(Generic[Value]):
             cursor.delete()
         transaction.delete(key, db=self._uses)
         record = transaction.pop(key, db=self._records)
-        return 0 if record is None else _pages(bytes(record))
+        return 0 if record is None else _on_disk(bytes(record))
 
 
-def _pages(record: bytes) -> int:
-    return -(-(len(record) + 64) // _PAGE) * _PAGE
+def _on_disk(record: bytes) -> int:
+    """About what a record takes: whole pages of its own, or, where two and more fit one, a place in a page that is half full."""
+    size = len(record) + _OVERHEAD
+    return 2 * size if size < _PAGE // 2 else -(-size // _PAGE) * _PAGE
 
 
 class _Writer(Generic[Value]):

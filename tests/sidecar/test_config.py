@@ -104,3 +104,8 @@ def test_a_containers_quota_limits_the_scoring_threads(tmp_path, quota, cores):
 
 def test_workers_share_the_cores():
     assert Settings(workers=64).threads() == 1
+
+
+def test_an_empty_store_is_none_as_compose_writes_a_variable_that_is_not_set(environment):
+    environment("RERANK_STORE", "")
+    assert Settings().store is None

@@ -102,11 +102,24 @@ def test_a_pair_has_the_query_first_and_types_that_tell_them_apart():
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(None, ""), ("<b>red</b>  shoe", "red shoe"), (["a", "b"], "a, b"), (3.0, "3"), (2.5, "2.5"), (True, "yes"), ({"a": "b"}, "")],
-    ids=["missing", "markup", "list", "whole number", "number", "boolean", "object"],
+    [
+        (None, ""),
+        ("<b>red</b>  shoe<br/><!-- x -->", "red shoe"),
+        ("<5 kg, >10 cm", "<5 kg, >10 cm"),
+        (["a", "b"], "a, b"),
+        (3.0, "3"),
+        (2.5, "2.5"),
+        (True, "yes"),
+        ({"a": "b"}, ""),
+    ],
+    ids=["missing", "markup", "signs", "list", "whole number", "number", "boolean", "object"],
 )
 def test_a_fields_value_becomes_one_line_of_text(value, text):
     assert field_text(value) == text
+
+
+def test_a_query_s_signs_are_no_markup():
+    assert encoder().encode_query("red <blue and> shoe").tolist() == encoder().encode_query("red < blue and > shoe").tolist()
 
 
 def test_an_encoder_needs_special_tokens_it_knows():

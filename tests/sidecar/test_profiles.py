@@ -10,7 +10,7 @@ import pytest
 from sidecar.backends import graph_loader
 from sidecar.config import Settings
 from sidecar.embedder import Embedder
-from sidecar.errors import InvalidModel, Unprocessable
+from sidecar.errors import InvalidModel, NotReady, Unprocessable
 from sidecar.factory import make_engine
 from sidecar.manifest import Fusion, read_manifest, write_manifest
 from sidecar.metrics import Metrics
@@ -52,6 +52,19 @@ def test_a_directory_becomes_a_profile_of_its_name(start, models):
     engine = start()
     engine.check_ready()
     assert rank(engine).model == read_manifest(models / "fast").key
+
+
+def test_a_default_profile_that_ranks_nothing_is_not_ready(start, models):
+    write_model(models / "embedder", kind="embedder")
+    with pytest.raises(NotReady, match="'embedder' is an embedder"):
+        start(default_profile="embedder").check_ready()
+
+
+def test_an_embedder_that_is_named_and_not_there_is_not_ready(start, models):
+    write_model(models / "embedder", kind="embedder")
+    start(embedder="embedder").check_ready()
+    with pytest.raises(NotReady, match=r"'embeder'.*RERANK_EMBEDDER"):
+        start(embedder="embeder").check_ready()
 
 
 def test_a_changed_directory_is_served_without_a_restart_and_never_from_the_old_cache(start, models):

@@ -18,7 +18,7 @@ from sidecar.encoding import DocumentTokens
 from sidecar.errors import StoreFailed
 from sidecar.metrics import Metrics
 from sidecar.states import STATES, DocumentStates, pack, unpack
-from sidecar.store import DocumentStore
+from sidecar.store import Codec, DocumentStore
 from tests.sidecar.fakes import FakeClock
 
 
@@ -27,6 +27,11 @@ def some_states(seed: int = 0, length: int = 12, width: int = 8) -> DocumentStat
     tokens = DocumentTokens(random.integers(0, 30000, length - 1), min(3, length - 1))
     states = random.integers(-127, 128, (length, width), dtype=np.int8)
     return DocumentStates(tokens, states, random.random(length, dtype=np.float32))
+
+
+def a_page_of(seed: int) -> DocumentStates:
+    """States whose record takes one page."""
+    return some_states(seed, length=200)
 
 
 def same(one: DocumentStates | None, other: DocumentStates) -> bool:
@@ -86,12 +91,12 @@ def test_what_is_put_for_soon_is_there_after_the_close(open_store, tmp_path):
 def test_uses_are_kept_for_the_next_start(open_store, tmp_path):
     clock = FakeClock()
     store = DocumentStore(tmp_path / "store", STATES, max_bytes=2 * 4096, read_only=False, metrics=Metrics(), clock=clock)
-    store.put_many([(key(1), some_states(1)), (key(2), some_states(2))])
+    store.put_many([(key(1), a_page_of(1)), (key(2), a_page_of(2))])
     clock.now += 7200
     store.get_many([key(1)])
     store.close()
     again = open_store(pages=2, clock=clock)
-    again.put_many([(key(3), some_states(3))])
+    again.put_many([(key(3), a_page_of(3))])
     assert again.known([key(1), key(2), key(3)]) == [True, False, True]
 
 
@@ -116,12 +121,12 @@ def damage(path, record: bytes) -> None:
 def test_the_records_stay_within_the_bound_and_the_least_used_leave_first(open_store):
     clock = FakeClock()
     store = open_store(pages=10, clock=clock)
-    store.put_many((key(number), some_states(number)) for number in range(10))
+    store.put_many((key(number), a_page_of(number)) for number in range(10))
     clock.now += 7200
     store.get_many([key(0)])
-    store.put_many([(key(10), some_states(10))])
+    store.put_many([(key(10), a_page_of(10))])
     clock.now += 7200
-    store.put_many((key(number), some_states(number)) for number in range(20, 28))
+    store.put_many((key(number), a_page_of(number)) for number in range(20, 28))
     assert store.size_bytes <= 10 * 4096
     assert store.known([key(0), key(10), key(1), key(27)]) == [True, True, False, True]
 
@@ -222,3 +227,15 @@ def write_for_ever(directory: str) -> None:
         store.put_many([(key(number), some_states(number))])
         if number == 20:
             (Path(directory) / "enough").touch()
+
+
+def test_what_many_small_records_take_is_counted_as_the_disk_has_it(tmp_path):
+    vectors: Codec[bytes] = Codec(pack=lambda value: value, unpack=bytes)
+    store = DocumentStore(tmp_path / "vectors", vectors, max_bytes=10**9, read_only=False, metrics=Metrics())
+    draw = np.random.default_rng(3)
+    for _ in range(20):
+        store.put_many([(draw.bytes(32), draw.bytes(776)) for _ in range(512)])
+    counted = store.size_bytes
+    store.close()
+    on_disk = (tmp_path / "vectors" / "data.mdb").stat().st_blocks * 512
+    assert 0.7 < counted / on_disk < 1.4
