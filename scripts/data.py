@@ -77,7 +77,7 @@ def grade(paths: tuple[Path, ...], engine: str, memory_limit: str, out: Path, **
 @click.option("--query-id-column", default=None, help="Without it the query's text is its id.")
 @click.option("--doc-column", default="doc_id", show_default=True)
 @click.option("--grade-column", default="grade", show_default=True)
-@click.option("--rating", "ratings", multiple=True, metavar="RATING=GRADE", help="What the file's ratings mean, such as 100=3.")
+@click.option("--rating", "ratings", multiple=True, metavar="RATING=GRADE", help="What ratings mean, such as 100=3; others are left out.")
 @click.option("--queries", default=None, type=_FILE, help="For qrels: the queries' texts, with the columns query_id and query.")
 @click.option("--split", default=None, type=_FILE, help="The queries of each part, as JSON; without it a query's checksum decides.")
 @click.option("--run", "run_file", default=None, type=_FILE, help="A TREC run of the first pass, for hard negatives.")

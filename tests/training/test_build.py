@@ -38,6 +38,13 @@ def test_random_negatives_come_from_the_whole_catalogue() -> None:
     assert any(doc_id > "d050" for doc_id in drawn)
 
 
+def test_a_document_that_was_judged_without_a_grade_is_no_negative_of_its_query() -> None:
+    settings = ListSettings(hard_negatives=50, random_negatives=200, max_hits=300)
+    looked_at = CATALOGUE[20:25] + CATALOGUE[100:105]
+    (item,), _ = training_lists([JUDGED], CATALOGUE, RUN, settings, {"q": looked_at, "other": CATALOGUE[30:35]})
+    assert set(CATALOGUE) - set(item.doc_ids) == set(looked_at)
+
+
 def test_judged_hits_keep_their_grades() -> None:
     (item,), _ = training_lists([JUDGED], CATALOGUE, RUN)
     assert graded(JUDGED).items() <= graded(item).items()

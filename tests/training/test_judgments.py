@@ -52,11 +52,27 @@ def test_a_quepid_document_becomes_judgments(tmp_path: Path) -> None:
 
 def test_a_bad_rating_of_a_quepid_document_is_named_by_its_place(tmp_path: Path) -> None:
     path = quepid(tmp_path / "j.json.gz", {"docId": "d1", "rating": "100"}, {"docId": "d2", "rating": "7"}, {"rating": "1"})
-    report = read_quepid(path).report
+    report = read_quepid(path, ESCI_RATINGS).report
     assert {str(row) for row in report.examples} == {
         f"{path}: judgmentRatings[0].ratings[1]: a rating that is none of 100, 10, 1, 0",
         f"{path}: judgmentRatings[0].ratings[2]: no document id",
     }
+
+
+def test_grades_of_a_quepid_document_stay_as_written_where_one_is_none_of_escis_ratings(tmp_path: Path) -> None:
+    path = quepid(tmp_path / "j.json.gz", *({"docId": f"d{grade}", "rating": grade} for grade in range(4)))
+    assert [row["grade"] for row in rows(read_quepid(path))] == [0.0, 1.0, 2.0, 3.0]
+
+
+def test_ratings_that_are_given_win_over_what_a_document_looks_like(tmp_path: Path) -> None:
+    path = quepid(tmp_path / "j.json.gz", {"docId": "d1", "rating": 1}, {"docId": "d2", "rating": 0})
+    assert [row["grade"] for row in rows(read_quepid(path, {1.0: 3.0, 0.0: 0.0}))] == [3.0, 0.0]
+
+
+def test_pairs_without_a_grade_are_known_by_query(engine: Engine, tmp_path: Path) -> None:
+    path = tmp_path / "j.tsv"
+    path.write_text("query_id\tquery\tdoc_id\tgrade\nq1\tlamp\td1\t2\nq1\tlamp\td2\t-1\nq1\t\td3\t1\nq2\tdesk\td4\tgood\nq2\tdesk\t\t1\n")
+    assert read_judgments(engine, [path], MSRD_COLUMNS).ungraded_by_query() == {"q1": {"d2", "d3"}, "q2": {"d4"}}
 
 
 def test_a_document_of_another_shape_is_refused(tmp_path: Path) -> None:

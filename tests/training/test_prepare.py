@@ -11,6 +11,7 @@ from click.testing import CliRunner, Result
 from scripts.data import command
 from training.data.bench import bench
 from training.data.splits import part_of
+from training.evaluate.judged import OwnFiles, read_own
 from training.training_set import read_documents, read_lists
 
 LOG = ["who,sku,action,at,search,rank"] + [
@@ -77,6 +78,26 @@ def test_hard_negatives_come_from_the_run_that_is_given(tmp_path: Path) -> None:
     assert result.exit_code == 0, result.output
     (train,) = read_lists(tmp_path / "sets" / "train")
     assert set(train.doc_ids) == {"d1", "d2", "d25", "d26", "d27", "d28", "d29"}
+
+
+def test_a_pair_whose_grade_was_dropped_is_not_drawn_as_a_negative(tmp_path: Path) -> None:
+    judged = [*JUDGED[:2], *(("lamp", f"d{i}", 7) for i in range(10, 20))]
+    result = rerank_data("lists", *shop(tmp_path, *judged), "--rating", "3=3", "--rating", "0=0", "--random-negatives", 30)
+    assert result.exit_code == 0, result.output
+    (train,) = read_lists(tmp_path / "sets" / "train")
+    assert set(train.doc_ids) == {f"d{i}" for i in range(30) if not 10 <= i < 20}
+
+
+def test_a_document_with_grades_is_read_as_the_evaluation_reads_it(tmp_path: Path) -> None:
+    paths = shop(tmp_path)
+    ratings = [{"docId": f"d{grade}", "rating": grade} for grade in range(4)]
+    (tmp_path / "judgments.json").write_text(json.dumps({"judgmentRatings": [{"query": "lamp", "ratings": ratings}]}))
+    paths[1] = tmp_path / "judgments.json"
+    result = rerank_data("lists", *paths, "--random-negatives", 0)
+    assert result.exit_code == 0, result.output
+    (train,) = read_lists(tmp_path / "sets" / "train")
+    (evaluated,) = read_own(OwnFiles(tmp_path / "judgments.json"), "all").queries
+    assert (train.doc_ids, train.grades) == (evaluated.doc_ids, evaluated.grades) == (("d0", "d1", "d2", "d3"), (0.0, 1.0, 2.0, 3.0))
 
 
 def test_a_split_file_that_leaks_is_refused_and_nothing_is_written(tmp_path: Path) -> None:

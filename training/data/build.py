@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ibis.expr.types import Table
@@ -64,12 +64,17 @@ def to_qrels(lists: Iterable[QueryList]) -> Qrels:
 
 
 def training_lists(
-    judged: Iterable[QueryList], doc_ids: Sequence[str], run: Run | None = None, settings: ListSettings | None = None
+    judged: Iterable[QueryList],
+    doc_ids: Sequence[str],
+    run: Run | None = None,
+    settings: ListSettings | None = None,
+    ungraded: Mapping[str, Collection[str]] | None = None,
 ) -> tuple[list[QueryList], tuple[Report, Report]]:
     """Training lists: judged hits of the catalogue, hard negatives of the first pass by query id, random negatives.
 
-    The first report counts lists: those without a hit in the catalogue, and those of one grade even with the negatives. The second counts
-    judged hits: those that the catalogue does not have, that a list has no room for, or whose list is left out.
+    `ungraded` are documents by query id that were judged but have no grade: they are never negatives of that query. The first report
+    counts lists: those without a hit in the catalogue, and those of one grade even with the negatives. The second counts judged hits:
+    those that the catalogue does not have, that a list has no room for, or whose list is left out.
     """
     settings = settings or ListSettings()
     known = frozenset(doc_ids)
@@ -77,7 +82,8 @@ def training_lists(
     lists: Counter[str | None] = Counter()
     hits: Counter[str | None] = Counter()
     for item in judged:
-        found = _build(item, doc_ids, known, (run or {}).get(item.query_id, {}), settings)
+        taken = {*item.doc_ids, *(ungraded or {}).get(item.query_id, ())}
+        found = _build(item, doc_ids, known, taken, (run or {}).get(item.query_id, {}), settings)
         reason = _left_out(found, settings)
         lists[reason] += 1
         hits.update(_hits(item, found, known, settings.max_hits, left_out=reason is not None))
@@ -105,13 +111,12 @@ def _hits(item: QueryList, found: QueryList | None, known: frozenset[str], max_h
 
 
 def _build(
-    item: QueryList, doc_ids: Sequence[str], known: frozenset[str], hits: Mapping[str, float], settings: ListSettings
+    item: QueryList, doc_ids: Sequence[str], known: frozenset[str], taken: set[str], hits: Mapping[str, float], settings: ListSettings
 ) -> QueryList | None:
     rng = random.Random(f"{settings.seed}:{item.query_id}")
     judged = [(doc_id, grade) for doc_id, grade in zip(item.doc_ids, item.grades, strict=True) if doc_id in known]
     if not judged:
         return None
-    taken = set(item.doc_ids)
     hard = [doc_id for doc_id in ranking(hits)[settings.hard_below :] if doc_id in known and doc_id not in taken]
     negatives = rng.sample(hard, min(settings.hard_negatives, len(hard)))
     negatives += _random(doc_ids, taken | set(negatives), settings.random_negatives, rng)

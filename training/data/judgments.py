@@ -1,18 +1,21 @@
 """Graded judgments -> one table: CSV and TSV, TREC qrels, Quepid and ESCI JSON.
 
-Invariant: `query_id, query, doc_id, grade`, none of them null, grades counting up from 0 = irrelevant.
+Invariant: `query_id, query, doc_id, grade`, none of them null, grades counting up from 0 = irrelevant; a pair that the files name is among
+the rows or among the ungraded ones.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
+from operator import or_
 from pathlib import Path
 
 import ibis
 import msgspec
 import pyarrow as pa
-from ibis.expr.types import BooleanScalar, FloatingScalar, StringScalar
+from ibis.expr.types import BooleanScalar, FloatingScalar, StringScalar, Table
 
 from training.data.columns import number, real, trec_columns
 from training.data.engine import Engine
@@ -36,7 +39,24 @@ class JudgmentColumns:
 MSRD_COLUMNS = JudgmentColumns(query_id="query_id")
 
 
-def read_judgments(engine: Engine, paths: Sequence[Path], columns: JudgmentColumns, ratings: Mapping[float, float] | None = None) -> Read:
+@dataclass(frozen=True, slots=True)
+class Judgments(Read):
+    """Checked judgments, and the pairs (`query_id`, `doc_id`) that the files name but that were left out, such as for their ratings."""
+
+    ungraded: Table
+
+    def ungraded_by_query(self) -> Mapping[str, set[str]]:
+        """The documents of the ungraded pairs by query id: somebody looked at them, so that they are no negatives that nobody judged."""
+        by_query: dict[str, set[str]] = {}
+        # A second look at the files, for nothing where no row was left out.
+        for row in self.ungraded.to_pyarrow().to_pylist() if self.report.dropped else ():
+            by_query.setdefault(row["query_id"], set()).add(row["doc_id"])
+        return by_query
+
+
+def read_judgments(
+    engine: Engine, paths: Sequence[Path], columns: JudgmentColumns, ratings: Mapping[float, float] | None = None
+) -> Judgments:
     """The judgments of CSV, TSV, JSONL or Parquet files; `ratings` maps the files' ratings to grades."""
     raw = open_raw(engine, paths)
     query, doc, rating = raw.column(columns.query), raw.column(columns.doc), raw.column(columns.grade)
@@ -45,7 +65,7 @@ def read_judgments(engine: Engine, paths: Sequence[Path], columns: JudgmentColum
     return _checked(raw, "judgments", faults, (query_id, query, doc, rating), ratings)
 
 
-def read_qrels(engine: Engine, paths: Sequence[Path], queries: Mapping[str, str]) -> Read:
+def read_qrels(engine: Engine, paths: Sequence[Path], queries: Mapping[str, str]) -> Judgments:
     """The judgments of TREC qrels (`query_id 0 doc_id grade`), whose queries' texts are given by id."""
     topics = ibis.memtable(pa.table({"topic": list(queries), "query": list(queries.values())}))
     lines = engine.lines(paths)
@@ -55,8 +75,11 @@ def read_qrels(engine: Engine, paths: Sequence[Path], queries: Mapping[str, str]
     return _checked(Raw(rows, "text"), "qrels", faults, (rows.query_id, rows.query, rows.doc_id, rows.grade), None)
 
 
-def read_quepid(path: Path, ratings: Mapping[float, float] | None = ESCI_RATINGS) -> Read:
-    """The judgments of one JSON document, `judgmentRatings[].{query, ratings[].{docId, rating}}`; a query's text is its id."""
+def read_quepid(path: Path, ratings: Mapping[float, float] | None = None) -> Judgments:
+    """The judgments of one JSON document, `judgmentRatings[].{query, ratings[].{docId, rating}}`; a query's text is its id.
+
+    Without `ratings` they are ESCI's where every rating is one of ESCI's, else grades as written.
+    """
     with open_text(path) as file:
         try:
             document = msgspec.json.decode(file.read(), type=_Document)
@@ -72,7 +95,12 @@ def read_quepid(path: Path, ratings: Mapping[float, float] | None = ESCI_RATINGS
     table = pa.table({name: pa.array(column, pa.string()) for name, column in zip(names, columns, strict=True)})
     raw = Raw(ibis.memtable(table).mutate(file=ibis.literal(str(path))), "document")
     query, doc, rating = (raw.column(name) for name in names[:3])
-    return _checked(raw, "judgments", [(query.isnull(), "no query")], (query, query, doc, rating), ratings)
+
+    def read(ratings: Mapping[float, float] | None) -> Judgments:
+        return _checked(raw, "judgments", [(query.isnull(), "no query")], (query, query, doc, rating), ratings)
+
+    written = read(ratings)
+    return read(ESCI_RATINGS) if ratings is None and _rated_as_esci(written) else written
 
 
 class _Rating(msgspec.Struct, frozen=True):
@@ -89,6 +117,10 @@ class _Document(msgspec.Struct, frozen=True):
     judgmentRatings: list[_Judged]  # noqa: N815 - the file's own name
 
 
+def _rated_as_esci(read: Read) -> bool:
+    return {float(rating) for rating in read.rows.grade.to_pyarrow().unique().to_pylist()} <= set(ESCI_RATINGS)
+
+
 def _text(value: str | float | None) -> str | None:
     return None if value is None else str(value)
 
@@ -99,12 +131,15 @@ def _checked(
     faults: list[tuple[BooleanScalar, str]],
     texts: tuple[StringScalar, StringScalar, StringScalar, StringScalar],
     ratings: Mapping[float, float] | None,
-) -> Read:
+) -> Judgments:
     query_id, query, doc, rating = texts
     grade = _grade(number(rating), ratings)
     meaning = "no grade from 0" if ratings is None else f"a rating that is none of {', '.join(f'{known:g}' for known in ratings)}"
     faults = [*faults, (doc.isnull(), "no document id"), (grade.isnull(), meaning)]
-    return check(raw, step, faults, {"query_id": query_id, "query": query, "doc_id": doc, "grade": grade})
+    read = check(raw, step, faults, {"query_id": query_id, "query": query, "doc_id": doc, "grade": grade})
+    faulty = reduce(or_, (condition.fill_null(False) for condition, _ in faults))
+    ungraded = raw.rows.filter(faulty, query_id.notnull(), doc.notnull()).select(query_id=query_id, doc_id=doc)
+    return Judgments(read.rows, read.report, ungraded)
 
 
 def _grade(rating: FloatingScalar, ratings: Mapping[float, float] | None) -> FloatingScalar:

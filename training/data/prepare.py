@@ -20,7 +20,7 @@ from training.data.cleaning import Cleaning, clean
 from training.data.engine import Engine
 from training.data.first_pass import FirstPass, Search, Tell, find_hits
 from training.data.grading import DEFAULT_WEIGHTS, PositionModel, grade_by_position, grade_by_type
-from training.data.judgments import JudgmentColumns, read_judgments, read_qrels, read_quepid
+from training.data.judgments import JudgmentColumns, Judgments, read_judgments, read_qrels, read_quepid
 from training.data.lists import Catalogue, QueryList
 from training.data.reading import Read
 from training.data.refusals import refuse_nothing
@@ -113,12 +113,12 @@ def read_any_judgments(
     columns: JudgmentColumns,
     ratings: Mapping[float, float] | None = None,
     queries: Mapping[str, str] | None = None,
-) -> Read:
+) -> Judgments:
     """Judgments of any known format: a Quepid document (.json), a table (.csv, .tsv, .jsonl, .parquet), or else TREC qrels, whose
     queries' texts must be given."""
     kind = path.with_suffix("").suffix if path.suffix == ".gz" else path.suffix
     if kind == ".json":
-        return read_quepid(path, ratings) if ratings else read_quepid(path)
+        return read_quepid(path, ratings)
     if kind in {".csv", ".tsv", ".jsonl", ".ndjson", ".parquet"}:
         return read_judgments(engine, [path], columns, ratings)
     if queries is None:
@@ -128,7 +128,7 @@ def read_any_judgments(
 
 def write_training_sets(
     out: Path,
-    judgments: Read,
+    judgments: Judgments,
     catalogue: Catalogue,
     *,
     source: str,
@@ -153,11 +153,12 @@ def write_training_sets(
     _refuse_stale(out, parts)
     run = None if first_pass is None else find_hits(first_pass, lists, parts["train"], catalogue.keys(), tell)
     doc_ids = sorted(catalogue)
+    ungraded = judgments.ungraded_by_query()
     built: dict[Part, list[QueryList]] = {}
     by_list: list[Report] = []
     for part, found in parts.items():
         chosen = (settings or ListSettings()) if part == "train" else _HELD_OUT
-        built[part], reports = training_lists(found, doc_ids, run, chosen)
+        built[part], reports = training_lists(found, doc_ids, run, chosen, ungraded)
         by_list.append(replace(reports[0], step=f"{part} lists"))
         tell(by_list[-1])
         tell(replace(reports[1], step=f"{part} judged hits"))

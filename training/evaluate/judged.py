@@ -143,17 +143,10 @@ def _lists(files: OwnFiles) -> tuple[list[QueryList], tuple[str, ...]]:
     ratings = ESCI_RATINGS if files.esci_ratings else None
     with open_engine("duckdb") as engine:
         if files.judgments.name.removesuffix(".gz").endswith(".json"):
-            read = read_quepid(files.judgments, ratings)
-            if ratings is None and _rated_as_esci(read):
-                read = read_quepid(files.judgments)
+            read: Read = read_quepid(files.judgments, ratings)
         else:
             read = read_judgments(engine, [files.judgments], files.judgment_columns, ratings)
         return _query_lists(read, files.judgments.name)
-
-
-def _rated_as_esci(read: Read) -> bool:
-    """Whether the ratings can be ESCI's alone, as `rerank data lists` takes those of such a document to be."""
-    return {float(rating) for rating in read.rows.grade.to_pyarrow().unique().to_pylist()} <= set(ESCI_RATINGS)
 
 
 def _query_lists(read: Read, source: str) -> tuple[list[QueryList], tuple[str, ...]]:
