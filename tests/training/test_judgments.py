@@ -94,6 +94,14 @@ def test_qrels_take_their_queries_texts_from_beside(engine: Engine, tmp_path: Pa
     ]
 
 
+def test_ratings_of_qrels_are_mapped_as_told(engine: Engine, tmp_path: Path) -> None:
+    path = tmp_path / "qrels"
+    path.write_text("1 0 d1 100\n1 0 d2 10\n1 0 d3 7\n")
+    read = read_qrels(engine, [path], {"1": "lamp"}, ESCI_RATINGS)
+    assert [(row["doc_id"], row["grade"]) for row in rows(read)] == [("d1", 3.0), ("d2", 2.0)]
+    assert read.report.dropped == {"a rating that is none of 100, 10, 1, 0": 1}
+
+
 def test_lists_gather_a_querys_hits_in_order_of_document_id(engine: Engine, tmp_path: Path) -> None:
     path = tmp_path / "j.tsv"
     path.write_text("query_id\tquery\tdoc_id\tgrade\nq1\tlamp\td2\t0\nq2\tdesk\td9\t1\nq1\tlamp\td1\t1\n")

@@ -146,7 +146,11 @@ def test_ratings_and_qrels_are_read_as_told(tmp_path: Path) -> None:
     assert "qrels, which hold no texts" in missing.output
     result = rerank_data("lists", *paths, "--queries", tmp_path / "queries.tsv")
     assert result.exit_code == 0, result.output
-    assert [item.query for item in read_lists(tmp_path / "sets" / "train")] == ["lamp"]
+    (train,) = read_lists(tmp_path / "sets" / "train")
+    assert (train.query, max(train.grades or ())) == ("lamp", 3.0)
+    mapped = rerank_data("lists", *paths, "--queries", tmp_path / "queries.tsv", "--rating", "3=1", "--rating", "0=0")
+    assert mapped.exit_code == 0, mapped.output
+    assert max(read_lists(tmp_path / "sets" / "train")[0].grades or ()) == 1.0
 
 
 @pytest.mark.parametrize(

@@ -65,14 +65,16 @@ def read_judgments(
     return _checked(raw, "judgments", faults, (query_id, query, doc, rating), ratings)
 
 
-def read_qrels(engine: Engine, paths: Sequence[Path], queries: Mapping[str, str]) -> Judgments:
-    """The judgments of TREC qrels (`query_id 0 doc_id grade`), whose queries' texts are given by id."""
+def read_qrels(
+    engine: Engine, paths: Sequence[Path], queries: Mapping[str, str], ratings: Mapping[float, float] | None = None
+) -> Judgments:
+    """The judgments of TREC qrels (`query_id 0 doc_id grade`), whose queries' texts are given by id; `ratings` as for tables."""
     topics = ibis.memtable(pa.table({"topic": list(queries), "query": list(queries.values())}))
     lines = engine.lines(paths)
     split = lines.mutate(**trec_columns(lines.text, ("query_id", None, "doc_id", "grade")))
     rows = split.left_join(topics, split.query_id == topics.topic)
     faults = [(rows.query_id.isnull(), "not four columns: query_id 0 doc_id grade"), (rows.query.isnull(), "a query without a text")]
-    return _checked(Raw(rows, "text"), "qrels", faults, (rows.query_id, rows.query, rows.doc_id, rows.grade), None)
+    return _checked(Raw(rows, "text"), "qrels", faults, (rows.query_id, rows.query, rows.doc_id, rows.grade), ratings)
 
 
 def read_quepid(path: Path, ratings: Mapping[float, float] | None = None) -> Judgments:

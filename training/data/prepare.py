@@ -123,7 +123,7 @@ def read_any_judgments(
         return read_judgments(engine, [path], columns, ratings)
     if queries is None:
         raise ValueError(f"{path} is read as TREC qrels, which hold no texts: give the queries' file too")
-    return read_qrels(engine, [path], queries)
+    return read_qrels(engine, [path], queries, ratings)
 
 
 def write_training_sets(
