@@ -44,6 +44,20 @@ def test_lists_of_nothing_are_refused_with_the_likely_option(tmp_path: Path, arg
     assert not (tmp_path / "sets").exists()
 
 
+@pytest.mark.parametrize("rating", [31, 100, 255])
+def test_ratings_that_no_metric_reads_are_refused_with_the_option_that_maps_them(tmp_path: Path, rating: int) -> None:
+    paths = shop(tmp_path, *JUDGED, ("lamp", "d7", rating))
+    result = rerank_data("lists", *paths)
+    assert result.exit_code == 1
+    assert f"query 'lamp' has the grade {rating}, and 30 is the highest" in result.output
+    assert f"--rating {rating}=3" in result.output
+    assert not (tmp_path / "sets").exists()
+
+
+def test_the_highest_grade_that_metrics_read_is_taken(tmp_path: Path) -> None:
+    assert rerank_data("lists", *shop(tmp_path, *JUDGED, ("lamp", "d7", 30))).exit_code == 0
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

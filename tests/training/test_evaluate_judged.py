@@ -9,8 +9,10 @@ import pytest
 
 from cluster.errors import ClusterError, InvalidCatalogue
 from tests.training.shop import write_shop
+from training.batches import TrainingList
 from training.evaluate.judged import OwnFiles, limited, read_folder, read_own
 from training.evaluate.setup import Selection, spread
+from training.training_set import write_documents, write_lists
 
 
 def test_limited_queries_are_the_same_ones_whatever_else_there_is(tmp_path: Path) -> None:
@@ -57,6 +59,21 @@ def test_ratings_that_are_no_grades_are_refused_before_anything_is_scored(tmp_pa
     path.write_text(f"query,doc_id,grade\nlamp,1,{grade}\nlamp,2,0\n")
     with pytest.raises(InvalidCatalogue, match=rf"grade {grade}; .* --esci-ratings"):
         read_own(OwnFiles(path), "all")
+
+
+@pytest.mark.parametrize("rating", [100, 255])
+def test_a_training_set_with_ratings_that_are_no_grades_is_refused_before_anything_is_scored(tmp_path, rating):
+    write_documents(tmp_path, {"1": {"title": ("lamp",)}})
+    write_lists(tmp_path, [TrainingList("lamp", ("1",), (rating,), source="shop")])
+    with pytest.raises(InvalidCatalogue, match=rf"grade {rating}; .* 30 at most. .* --rating"):
+        read_folder(tmp_path, "test")
+
+
+def test_a_folder_of_other_ratings_is_refused_too(tmp_path):
+    ratings = [{"docId": "r0", "rating": 255}, {"docId": "b0", "rating": 0}]
+    (write_shop(tmp_path) / "judgments.json").write_text(json.dumps({"judgmentRatings": [{"query": "lamp", "ratings": ratings}]}))
+    with pytest.raises(InvalidCatalogue, match="query 'lamp' has the grade 255"):
+        read_folder(tmp_path, "test")
 
 
 def test_an_empty_file_of_judgments_is_named(tmp_path):

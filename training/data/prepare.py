@@ -23,7 +23,7 @@ from training.data.grading import DEFAULT_WEIGHTS, PositionModel, grade_by_posit
 from training.data.judgments import JudgmentColumns, Judgments, read_judgments, read_qrels, read_quepid
 from training.data.lists import Catalogue, QueryList
 from training.data.reading import Read
-from training.data.refusals import refuse_nothing
+from training.data.refusals import refuse_high_grades, refuse_nothing
 from training.data.report import Report
 from training.data.splits import (
     PARTS,
@@ -140,13 +140,14 @@ def write_training_sets(
     """Write a training set for each part that has lists, and return those parts: `train` with negatives, the others as judged.
 
     `named` names each part's queries; without it a query's checksum decides. A live first pass is asked the train part's queries alone.
-    Raises Leakage where named parts share a query, NothingLeft where no part has a list, and ValueError where no query of the first
-    pass's run is judged or where `out` holds a training set of a part that would not be written.
+    Raises Leakage where named parts share a query, NothingLeft where no part has a list, and ValueError where a grade is too high, where
+    no query of the first pass's run is judged, or where `out` holds a training set of a part that would not be written.
     """
     tell(judgments.report)
     refuse_nothing(judgments.report)
     lists, report = query_lists(judgments.rows, source)
     tell(report)
+    refuse_high_grades(lists)
     parts, leaks = _parts(lists, named)
     for leak in leaks:
         tell(leak)

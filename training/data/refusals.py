@@ -1,15 +1,17 @@
-"""Reports -> a refusal where a step left nothing to go on with, and the option that is likely wrong.
+"""Reports -> a refusal where a step left nothing to go on with, and the option that is likely wrong; so for grades that none can read.
 
-Invariant: no command says that it succeeded when nothing came out.
+Invariant: no command says that it succeeded when nothing came out, or nothing that metrics and losses can read.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from training.data.build import NO_HIT, ONE_GRADE
+from training.data.lists import QueryList
 from training.data.report import Report
+from training.metrics.ranking import MAX_EXPONENTIAL_GRADE
 
 # By the beginning of the most frequent reason, else of the step's name.
 _HINTS: Mapping[str, str] = {
@@ -49,6 +51,16 @@ def refuse_nothing(*reports: Report) -> None:
     reason, count = min(dropped.items(), key=lambda found: (-found[1], found[0]))
     given = sum(report.rows for report in reports)
     raise NothingLeft(f"{steps}: nothing is left of {given:,}, of which {count:,} were dropped for {reason!r}; {_hint(reason, reports)}")
+
+
+def refuse_high_grades(lists: Iterable[QueryList]) -> None:
+    """Raises ValueError at a grade whose gain, 2^grade - 1, is beyond metrics, and makes losses infinite."""
+    for item in lists:
+        if (highest := max(item.grades, default=0.0)) > MAX_EXPONENTIAL_GRADE:
+            raise ValueError(
+                f"query {item.query!r} has the grade {highest:g}, and {MAX_EXPONENTIAL_GRADE} is the highest that metrics and losses read: "
+                f"map all ratings of the file to grades such as 0 to 3, each by --rating RATING=GRADE, such as --rating {highest:g}=3"
+            )
 
 
 def _hint(reason: str, reports: Sequence[Report]) -> str:

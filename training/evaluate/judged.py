@@ -72,6 +72,7 @@ def read_folder(folder: Path, split: Split, preset: str | None = None) -> Judged
         found = _PRESETS[name].read(folder)
     except (OSError, ValueError) as error:
         raise InvalidCatalogue(f"{folder} cannot be read as {name}: {error}") from error
+    _refuse_ratings(folder, found.lists, "For other ratings make lists by `rerank data lists --rating`, or name the file by --judgments")
     return _chosen(folder.name if name in {"lists", "samples"} else name, found, split)
 
 
@@ -80,7 +81,7 @@ def read_own(files: OwnFiles, split: Split) -> JudgedSet:
     try:
         lists, notes = _lists(files)
         catalogue, report = read_catalogue([files.catalogue], files.columns) if files.catalogue else ({}, None)
-        _refuse_ratings(files.judgments, lists)
+        _refuse_ratings(files.judgments, lists, "For the ratings 100, 10, 1, 0 say --esci-ratings")
         parts = split_by_names(lists, read_split(files.split_file)) if files.split_file else split_by_query(lists)
     except (OSError, ValueError, duckdb.Error) as error:
         raise InvalidCatalogue(str(error)) from error
@@ -88,14 +89,14 @@ def read_own(files: OwnFiles, split: Split) -> JudgedSet:
     return _chosen(files.judgments.name.split(".")[0], found, split)
 
 
-def _refuse_ratings(path: Path, lists: Sequence[QueryList]) -> None:
+def _refuse_ratings(path: Path, lists: Sequence[QueryList], otherwise: str) -> None:
     """Before hours of scoring, not after them: metrics read whole grades, and gain 2^grade - 1."""
     for item in lists:
         for grade in item.grades:
             if grade != int(grade) or grade > MAX_EXPONENTIAL_GRADE:
-                raise ValueError(
-                    f"{path}: query {item.query!r} has the grade {grade:g}; grades are whole numbers such as 0 to 3. "
-                    "For the ratings 100, 10, 1, 0 say --esci-ratings"
+                raise InvalidCatalogue(
+                    f"{path}: query {item.query!r} has the grade {grade:g}; grades are whole numbers such as 0 to 3, "
+                    f"{MAX_EXPONENTIAL_GRADE} at most. {otherwise}"
                 )
 
 
