@@ -74,7 +74,7 @@ def grade(paths: tuple[Path, ...], engine: str, memory_limit: str, out: Path, **
 @click.option("--role", "roles", multiple=True, metavar="ROLE=COLUMN[,COLUMN]", help="Where a role of the text template comes from.")
 @click.option("--id-column", default="id", show_default=True, help="The column of the document id.")
 @click.option("--query-column", default="query", show_default=True)
-@click.option("--query-id-column", default=None, help="Without it the query's text is its id.")
+@click.option("--query-id-column", default=None, help="One id for each query text; without it the text is its id.")
 @click.option("--doc-column", default="doc_id", show_default=True)
 @click.option("--grade-column", default="grade", show_default=True)
 @click.option("--rating", "ratings", multiple=True, metavar="RATING=GRADE", help="What ratings mean, such as 100=3; others are left out.")

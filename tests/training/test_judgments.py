@@ -109,6 +109,21 @@ def test_lists_gather_a_querys_hits_in_order_of_document_id(engine: Engine, tmp_
     assert lists == [QueryList("q1", "lamp", ("d1", "d2"), (1.0, 0.0), "msrd"), QueryList("q2", "desk", ("d9",), (1.0,), "msrd")]
 
 
+@pytest.mark.parametrize("doc_id", ["d1", "d2"], ids=["of one document", "of two"])
+def test_several_texts_under_one_query_id_are_refused(engine: Engine, tmp_path: Path, doc_id: str) -> None:
+    path = tmp_path / "j.tsv"
+    path.write_text(f"query_id\tquery\tdoc_id\tgrade\nq0\trug\td1\t1\nq1\tlamp\td1\t0\nq1\tdesk\t{doc_id}\t1\n")
+    with pytest.raises(ValueError, match=r"query id 'q1' has several texts, such as 'desk' and 'lamp': --query-id-column"):
+        query_lists(read_judgments(engine, [path], MSRD_COLUMNS).rows, "msrd")
+
+
+def test_several_texts_of_one_topic_are_refused(engine: Engine, tmp_path: Path) -> None:
+    topics = tmp_path / "queries.tsv"
+    topics.write_text("query_id\tquery\n1\tlamp\n1\tlamp\n2\trug\n2\tdesk\n")
+    with pytest.raises(ValueError, match=r"queries\.tsv: the query id '2' has several texts, such as 'rug' and 'desk'"):
+        read_queries(engine, [topics], query_id="query_id", query="query")
+
+
 def test_of_a_pair_that_is_judged_twice_the_higher_grade_counts(engine: Engine, tmp_path: Path) -> None:
     path = tmp_path / "j.csv"
     path.write_text("query,doc_id,grade\nlamp,d1,1\nlamp,d1,3\nlamp,d1,2\n")

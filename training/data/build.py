@@ -39,17 +39,29 @@ class ListSettings:
 
 
 def query_lists(judgments: Table, source: str) -> tuple[list[QueryList], Report]:
-    """The lists of a judgments table, by query id; of a pair judged twice the higher grade, the other counted."""
+    """The lists of a judgments table, by query id; of a pair judged twice the higher grade, the other counted.
+
+    Raises ValueError where one query id has several texts: a list has one, and the others would be lost.
+    """
     total = int(judgments.count().to_pyarrow().as_py())
-    pairs = judgments.group_by(["query_id", "doc_id"]).agg(query=judgments.query.min(), grade=judgments.grade.max())
+    query = judgments["query"]
+    pairs = judgments.group_by(["query_id", "doc_id"]).agg(query=query.min(), other=query.max(), grade=judgments.grade.max())
     hits: dict[str, list[tuple[str, float]]] = {}
     queries: dict[str, str] = {}
     for row in pairs.order_by(["query_id", "doc_id"]).to_pyarrow().to_pylist():
         hits.setdefault(row["query_id"], []).append((row["doc_id"], row["grade"]))
-        queries[row["query_id"]] = row["query"]
+        _refuse_texts(row["query_id"], queries.setdefault(row["query_id"], row["query"]), row["query"], row["other"])
     lists = [_list(query_id, queries[query_id], found, source) for query_id, found in hits.items()]
     judged_twice = total - sum(len(item.doc_ids) for item in lists)
     return lists, Report("lists", total, {"judged twice": judged_twice} if judged_twice else {})
+
+
+def _refuse_texts(query_id: str, *texts: str) -> None:
+    if len(found := sorted({*texts})) > 1:
+        raise ValueError(
+            f"the query id {query_id!r} has several texts, such as {found[0]!r} and {found[1]!r}: --query-id-column must name a column "
+            "with one id for each query; left out, the text itself is the id"
+        )
 
 
 def graded_lists(grades: Table, source: str) -> list[QueryList]:

@@ -42,7 +42,11 @@ def read_queries(engine: Engine, paths: Sequence[Path], *, query_id: str, query:
     if missing:
         there = ", ".join(name for name in rows.columns if name != "file")
         raise ValueError(f"{paths[0]} has no column {missing[0]!r}; there are {there}. Its first line must name {query_id} and {query}")
-    return {row[query_id]: row[query] for row in rows.select(query_id, query).to_pyarrow().to_pylist()}
+    texts: dict[str, str] = {}
+    for row in rows.filter(rows[query_id].notnull(), rows[query].notnull()).select(query_id, query).to_pyarrow().to_pylist():
+        if (known := texts.setdefault(row[query_id], row[query])) != row[query]:
+            raise ValueError(f"{paths[0]}: the query id {row[query_id]!r} has several texts, such as {known!r} and {row[query]!r}")
+    return texts
 
 
 def read_texts(path: Path) -> Mapping[str, str]:
