@@ -9,10 +9,12 @@ import pytest
 
 from cluster.errors import ClusterError, InvalidCatalogue
 from tests.training.shop import write_shop
+from tests.training.test_prepare import rerank_data, shop
 from training.batches import TrainingList
+from training.data.splits import PARTS, part_of
 from training.evaluate.judged import OwnFiles, limited, read_folder, read_own
 from training.evaluate.setup import Selection, spread
-from training.training_set import write_documents, write_lists
+from training.training_set import read_lists, write_documents, write_lists
 
 
 def test_limited_queries_are_the_same_ones_whatever_else_there_is(tmp_path: Path) -> None:
@@ -117,6 +119,32 @@ def test_a_document_without_an_exact_hit_is_read_as_the_training_reads_it(tmp_pa
 def test_own_judgments_are_parted_by_the_file_that_parted_the_training(parted):
     found = {part: [item.query for item in read_own(parted, part).queries] for part in ("train", "validation", "test")}
     assert found == {"train": ["red lamp"], "validation": ["blue lamp"], "test": ["green lamp"]}
+
+
+def test_own_judgments_are_parted_as_the_training_s_are(tmp_path):
+    spellings = {"water bottle": "train", "water bottle ?": "validation", "water-bottle": "test"}
+    assert {query: part_of(query) for query in spellings} == spellings
+    paths = shop(tmp_path, *((query, doc_id, grade) for query in [*spellings, "lamp", "door"] for doc_id, grade in (("d1", 1), ("d2", 0))))
+    assert rerank_data("lists", *paths).exit_code == 0
+
+    own = OwnFiles(tmp_path / "judgments.tsv")
+    evaluated = {part: [item.query for item in read_own(own, part).queries] for part in PARTS}
+    assert evaluated == {part: [item.query for item in read_lists(tmp_path / "sets" / part)] for part in PARTS}
+    assert evaluated == {"train": ["lamp"], "validation": ["door"], "test": ["water-bottle"]}
+
+
+def test_spellings_that_a_part_lacks_are_told_with_it(tmp_path):
+    shop(tmp_path, *((query, "d1", 1) for query in ("water bottle", "water-bottle", "lamp")))
+    own = OwnFiles(tmp_path / "judgments.tsv")
+    notes = {split: read_own(own, split).notes for split in ("train", "test", "all")}
+    assert notes == {"train": ("split: 1 rows left out: another spelling is in a later part",), "test": (), "all": ()}
+
+
+def test_a_split_file_that_parts_spellings_of_one_query_is_refused(parted):
+    parted.judgments.write_text(parted.judgments.read_text().replace("green lamp", "red-lamp"))
+    parted.split_file.write_text(json.dumps({"train": ["red lamp"], "validation": ["blue lamp"], "test": ["red-lamp"]}))
+    with pytest.raises(InvalidCatalogue, match=r"'red-lamp' \(train and test\)"):
+        read_own(parted, "test")
 
 
 def test_a_split_file_that_leaves_a_query_out_is_refused(parted):

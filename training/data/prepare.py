@@ -25,16 +25,7 @@ from training.data.lists import Catalogue, QueryList
 from training.data.reading import Read
 from training.data.refusals import refuse_high_grades, refuse_nothing
 from training.data.report import Report
-from training.data.splits import (
-    PARTS,
-    Part,
-    check_leakage,
-    check_time_leakage,
-    split_by_names,
-    split_by_query,
-    split_by_time,
-    without_leaks,
-)
+from training.data.splits import PARTS, Part, check_time_leakage, split_by_time, split_without_leaks
 from training.data.trec import read_queries, read_run, read_texts, to_run
 from training.training_set import is_training_set, write_documents, write_lists
 
@@ -148,9 +139,9 @@ def write_training_sets(
     lists, report = query_lists(judgments.rows, source)
     tell(report)
     refuse_high_grades(lists)
-    parts, leaks = _parts(lists, named)
-    for leak in leaks:
-        tell(leak)
+    parts, split = split_without_leaks(lists, named)
+    if named is None:
+        tell(split)
     _refuse_stale(out, parts)
     run = None if first_pass is None else find_hits(first_pass, lists, parts["train"], catalogue.keys(), tell)
     doc_ids = sorted(catalogue)
@@ -181,20 +172,6 @@ def read_topics(engine: Engine, path: Path) -> Mapping[str, str]:
     """Queries' texts by id: a CSV or TSV with the columns `query_id` and `query`."""
     delimiter = "," if path.name.removesuffix(".gz").endswith(".csv") else "\t"
     return read_queries(engine, [path], query_id="query_id", query="query", delimiter=delimiter)
-
-
-def _parts(lists: Sequence[QueryList], named: Mapping[Part, Sequence[str]] | None) -> tuple[Mapping[Part, list[QueryList]], list[Report]]:
-    if named is not None:
-        parts = split_by_names(lists, named)
-        check_leakage(parts)
-        return parts, []
-    # The checksum parts spellings of one query at random: training gives way to what is held out.
-    parts = dict(split_by_query(lists))
-    parts["validation"], in_test = without_leaks(parts["validation"], parts["test"])
-    parts["train"], held_out = without_leaks(parts["train"], parts["validation"], parts["test"])
-    check_leakage(parts)
-    dropped = {"another spelling is in a later part": in_test + held_out}
-    return parts, [Report("split", len(lists), {reason: count for reason, count in dropped.items() if count})]
 
 
 def _refuse_stale(out: Path, lists: Mapping[Part, Sequence[QueryList]]) -> list[Part]:

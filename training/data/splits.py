@@ -18,6 +18,7 @@ import msgspec
 from ibis.expr.types import Table
 
 from training.data.lists import QueryList
+from training.data.report import Report, count
 
 Part = Literal["train", "validation", "test"]
 PARTS: tuple[Part, ...] = ("train", "validation", "test")
@@ -44,6 +45,23 @@ def part_of(query: str) -> Part:
     """The part of a query: CRC-32 of the lower-cased text in UTF-8, modulo 10; 0 is test, 1 is validation, the rest is train."""
     bucket = zlib.crc32(query.lower().encode()) % _BUCKETS
     return "test" if bucket == 0 else "validation" if bucket == 1 else "train"
+
+
+def split_without_leaks(
+    lists: Sequence[QueryList], named: Mapping[Part, Sequence[str]] | None = None
+) -> tuple[Mapping[Part, list[QueryList]], Report]:
+    """The lists of each part, by a split file or else by query, for whatever trains, fits or tests; raises Leakage where a file's leak.
+
+    The checksum parts spellings of one query at random: there training gives way to what is held out, and the report counts it.
+    """
+    dropped = 0
+    parts = dict(split_by_query(lists) if named is None else split_by_names(lists, named))
+    if named is None:
+        parts["validation"], in_test = without_leaks(parts["validation"], parts["test"])
+        parts["train"], held_out = without_leaks(parts["train"], parts["validation"], parts["test"])
+        dropped = in_test + held_out
+    check_leakage(parts)
+    return parts, count({None: len(lists) - dropped, "another spelling is in a later part": dropped}, "split")
 
 
 def split_by_query(lists: Iterable[QueryList]) -> Mapping[Part, list[QueryList]]:
@@ -120,8 +138,8 @@ def check_leakage(parts: Mapping[Part, Iterable[QueryList]]) -> None:
     if leaks:
         shown = ", ".join(list(leaks.values())[:5])
         raise Leakage(
-            f"{len(leaks)} queries are in two parts: {shown}. Name all spellings of a query in one part of the file of --split, or leave "
-            "--split out: queries are then parted by checksum, and other spellings of a held-out query are dropped from train and counted"
+            f"{len(leaks)} queries are in two parts: {shown}. Name all spellings of a query in one part of the split file, or leave the "
+            "file out: queries are then parted by checksum, and other spellings of a held-out query are dropped from train and counted"
         )
 
 

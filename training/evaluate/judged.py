@@ -23,7 +23,7 @@ from training.data.judgments import ESCI_RATINGS, MSRD_COLUMNS, JudgmentColumns,
 from training.data.lists import Catalogue, QueryList
 from training.data.reading import Read
 from training.data.report import Report
-from training.data.splits import PARTS, Part, read_split, split_by_names, split_by_query
+from training.data.splits import PARTS, Part, read_split, split_without_leaks
 from training.metrics.ranking import MAX_EXPONENTIAL_GRADE
 from training.training_set import read_documents, read_lists
 
@@ -63,6 +63,7 @@ class _Found:
     lists: Sequence[QueryList]
     parts: Mapping[Part, Sequence[QueryList]]
     notes: tuple[str, ...] = ()
+    split_notes: tuple[str, ...] = ()
 
 
 def read_folder(folder: Path, split: Split, preset: str | None = None) -> JudgedSet:
@@ -77,15 +78,15 @@ def read_folder(folder: Path, split: Split, preset: str | None = None) -> Judged
 
 
 def read_own(files: OwnFiles, split: Split) -> JudgedSet:
-    """The judged set of a shop's own files, split by the split file, else by query (`training.data.splits.part_of`)."""
+    """The judged set of a shop's own files, parted as `rerank data lists` parts them."""
     try:
         lists, notes = _lists(files)
         catalogue, report = read_catalogue([files.catalogue], files.columns) if files.catalogue else ({}, None)
         _refuse_ratings(files.judgments, lists, "For the ratings 100, 10, 1, 0 say --esci-ratings")
-        parts = split_by_names(lists, read_split(files.split_file)) if files.split_file else split_by_query(lists)
+        parts, split_report = split_without_leaks(lists, read_split(files.split_file) if files.split_file else None)
     except (OSError, ValueError, duckdb.Error) as error:
         raise InvalidCatalogue(str(error)) from error
-    found = _Found(catalogue, lists, parts, (*notes, *_losses(report)))
+    found = _Found(catalogue, lists, parts, (*notes, *_losses(report)), _losses(split_report))
     return _chosen(files.judgments.name.split(".")[0], found, split)
 
 
@@ -133,6 +134,8 @@ def _chosen(name: str, found: _Found, split: Split) -> JudgedSet:
         there = ", ".join(f"{len(items)} {key}" for key, items in found.parts.items()) or "no split"
         raise InvalidCatalogue(f"{name} has no judged query in its part {split!r}: there are {there}")
     notes = list(found.notes)
+    if part in {"train", "validation"}:  # The test part gives way to none.
+        notes += found.split_notes
     if part != split:
         notes.append("this set has no split: all of its queries")
     if len(useful) < len(lists):
@@ -166,7 +169,7 @@ def _read_esci(folder: Path) -> _Found:
     unknown = sorted(set(named) - set(PARTS))
     if unknown:
         raise ValueError(f"split.json names the part {unknown[0]!r}: there are {', '.join(PARTS)}")
-    parts = split_by_names(lists, {part: named[part] for part in PARTS if part in named})
+    parts, _ = split_without_leaks(lists, {part: named[part] for part in PARTS if part in named})
     return _Found(catalogue, lists, parts, (*notes, *_losses(report)))
 
 
@@ -174,7 +177,8 @@ def _read_msrd(folder: Path) -> _Found:
     with open_engine("duckdb") as engine:
         lists, notes = _query_lists(read_judgments(engine, [folder / "movies-judgments.tsv.gz"], MSRD_COLUMNS), "msrd")
     catalogue, report = read_catalogue([folder / "movies-corpus.jsonl.gz"], MSRD)
-    return _Found(catalogue, lists, split_by_query(lists), (*notes, *_losses(report)))
+    parts, split_report = split_without_leaks(lists)
+    return _Found(catalogue, lists, parts, (*notes, *_losses(report)), _losses(split_report))
 
 
 def _read_samples(folder: Path) -> _Found:
