@@ -117,6 +117,13 @@ def test_several_texts_under_one_query_id_are_refused(engine: Engine, tmp_path: 
         query_lists(read_judgments(engine, [path], MSRD_COLUMNS).rows, "msrd")
 
 
+def test_spellings_under_one_query_id_are_one_query(engine: Engine, tmp_path: Path) -> None:
+    path = tmp_path / "j.tsv"
+    path.write_text("query_id\tquery\tdoc_id\tgrade\nq1\tDesk lamp\td1\t0\nq1\tdesk-lamp\td2\t1\n")
+    (item,), _ = query_lists(read_judgments(engine, [path], MSRD_COLUMNS).rows, "msrd")
+    assert item.doc_ids == ("d1", "d2")
+
+
 def test_several_texts_of_one_topic_are_refused(engine: Engine, tmp_path: Path) -> None:
     topics = tmp_path / "queries.tsv"
     topics.write_text("query_id\tquery\n1\tlamp\n1\tlamp\n2\trug\n2\tdesk\n")

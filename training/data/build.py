@@ -15,6 +15,7 @@ from ibis.expr.types import Table
 
 from training.data.lists import QueryList
 from training.data.report import Report, count
+from training.data.splits import canonical
 from training.metrics.ranking import Qrels, Run, ranking
 
 NO_HIT = "no judged hit is in the catalogue"
@@ -57,7 +58,8 @@ def query_lists(judgments: Table, source: str) -> tuple[list[QueryList], Report]
 
 
 def _refuse_texts(query_id: str, *texts: str) -> None:
-    if len(found := sorted({*texts})) > 1:
+    # Spellings of one query are one text.
+    if len({*texts}) > 1 and len(found := [*{canonical(text): text for text in sorted(texts)}.values()]) > 1:
         raise ValueError(
             f"the query id {query_id!r} has several texts, such as {found[0]!r} and {found[1]!r}: --query-id-column must name a column "
             "with one id for each query; left out, the text itself is the id"
