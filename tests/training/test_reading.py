@@ -82,13 +82,26 @@ def test_several_files_are_one_log(engine: Engine, tmp_path: Path) -> None:
         ("2024-05-01T10:00:00.123Z", 1714557600123),
         ("2024-05-01T12:00:00+02:00", 1714557600000),
         ("2024-05-01", 1714521600000),
-        ("0", 0),
+        ("20240501", 1714521600000),
+        ("1714557600123456", 1714557600123),
+        ("1714557600123999999", 1714557600123),
+        ("631152000", 631152000000),
+        ("662688000000000", 662688000000),
     ],
 )
 def test_a_time_is_read_as_milliseconds(engine: Engine, tmp_path: Path, text: str, expected: int) -> None:
     path = write(tmp_path / "log.csv", "item,time", f"i1,{text}")
     (row,) = rows(read_interactions(engine, [path], InteractionColumns(item="item", timestamp="time")).rows)
     assert row["timestamp_ms"] == expected
+
+
+@pytest.mark.parametrize(
+    "text", ["0", "5", "2024", "20241301", "99999999", "20240501100000", "99999999999", "1" * 20, "1900-01-01", "2100-01-01"]
+)
+def test_a_time_before_1990_or_after_2099_is_no_time(engine: Engine, tmp_path: Path, text: str) -> None:
+    path = write(tmp_path / "log.csv", "item,time", f"i1,{text}")
+    report = read_interactions(engine, [path], InteractionColumns(item="item", timestamp="time")).report
+    assert (report.dropped, str(report.examples[0])) == ({"time is no time": 1}, f"{path}:2: time is no time")
 
 
 def test_bad_rows_are_counted_by_reason_and_named_by_file_and_line(engine: Engine, tmp_path: Path) -> None:

@@ -75,6 +75,10 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
         name = ["LAMP", "LAMP", "damaged", "?"][i % 41 % 4] if i % 41 < 4 else "LAMP"
         lines.append(f'u{i % 9},"i{i % 5}",{kind},2024-05-{1 + i % 28:02}T10:00:{i % 60:02}Z,v{i % 40},{query},{1 + i % 12},{agent},{name}')
     lines += [*lines[1:4], 'u1,"two\nlines",click,1714557600,v1,lamp,1,phone,', "u1,i1", "u1,i1,click,soon,,,,,", "u1,,click,,,,,,"]
+    times = ["1714557600123", "1714557600123456", "1714557600123999999", "20240501", "2024-05-01T12:00:00.5+02:00"]
+    lines += [
+        f"u2,i{i},click,{time},,,,," for i, time in enumerate([*times, "0", "2024", "20241301", "20240501100000", "1900-01-01", "1" * 20])
+    ]
     (folder / "log.csv").write_text("\n".join(lines) + "\n")
     (folder / "judgments.tsv").write_text("query\tdoc_id\tgrade\nlamp\td1\t3\nlamp\td2\t0.0\nlamp\td3\tbad\n\td4\t1\n")
     (folder / "qrels").write_text("1 0 d1 3\n1\t0 d2 0\n2 0 d1 1\n1 0 d3\n")

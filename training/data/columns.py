@@ -11,6 +11,9 @@ from collections.abc import Sequence
 import ibis
 from ibis.expr.types import FloatingScalar, IntegerScalar, StringScalar, Table
 
+# From 1990 to the end of 2099: a time outside is a number in another unit, or none that counts time.
+_TIMES_MS = (631_152_000_000, 4_102_444_799_999)
+
 
 @ibis.udf.scalar.builtin  # type: ignore[untyped-decorator]
 def get_json_object(line: str, path: str) -> str:  # type: ignore[empty-body]
@@ -25,16 +28,25 @@ def json_text(line: StringScalar, path: str) -> StringScalar:
 
 
 def epoch_ms(text: StringScalar) -> IntegerScalar:
-    """Milliseconds since 1970 of a text: seconds (up to 11 digits) or milliseconds as a number, or an ISO date and time, UTC unless it
-    says otherwise; null where it is neither."""
-    number = text.re_extract(r"^([0-9]+)(\.[0-9]*)?$", 1).try_cast("int64")
-    moment = text.try_cast("timestamp('UTC')").cast("timestamp")
-    seconds = moment.truncate("s").epoch_seconds().cast("int64")
-    return ibis.cases(
-        (text.re_search(r"^[0-9]{1,11}(\.[0-9]*)?$"), number * 1000),
-        (text.re_search(r"^[0-9]+$"), number),
-        else_=seconds * 1000 + moment.millisecond(),
-    )
+    """Milliseconds since 1970 of a text: a number, whose digits tell its unit, a day as in 20240501, or an ISO date and time, UTC unless
+    it says otherwise; null where it is none of them, or not between 1990 and 2100."""
+    # The text stands once in the expression, whatever it takes to read it: engines would take it out of its JSON line again each time.
+    moments = ibis.array([text]).map(_moment_ms)
+    return moments.map(lambda moment: ibis.cases((moment.between(*_TIMES_MS), moment), else_=ibis.null("int64")))[0]
+
+
+def _moment_ms(text: StringScalar) -> IntegerScalar:
+    seconds = text.re_extract(r"^([0-9]{9,11})(\.[0-9]*)?$", 1).try_cast("int64")
+    # Of milliseconds, microseconds and nanoseconds. Cut as text: engines divide through floating point, which is too coarse for them.
+    finer = text.re_extract(r"^([0-9]{11,13})([0-9]{3}|[0-9]{6})?(\.[0-9]*)?$", 1).try_cast("int64")
+    return ibis.coalesce(seconds * 1000, finer, _dated_ms(text))
+
+
+def _dated_ms(text: StringScalar) -> IntegerScalar:
+    day = ibis.ifelse(text.re_search(r"^[0-9]{8}$"), text.substr(0, 4) + "-" + text.substr(4, 2) + "-" + text.substr(6, 2), text)
+    # Spark takes a bare number for a year.
+    moment = day.re_extract(r"^.*[^0-9.].*$", 0).try_cast("timestamp('UTC')").cast("timestamp")
+    return moment.truncate("s").epoch_seconds().cast("int64") * 1000 + moment.millisecond()
 
 
 def whole(text: StringScalar) -> IntegerScalar:
