@@ -136,6 +136,23 @@ def test_bad_rows_are_counted_by_reason_and_named_by_file_and_line(engine: Engin
     assert f"{path}:6: time is no time" in str(report)
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n"], ids=["LF", "CRLF"])
+def test_lines_that_an_unclosed_quote_takes_in_are_counted_as_lost(engine: Engine, tmp_path: Path, end: str) -> None:
+    lines = ['"running shoes,i' if i in {250, 750} else f"lamp,i{i}" for i in range(1000)]
+    path = tmp_path / "log.csv"
+    path.write_bytes(end.join(["query,item", *lines, 'lamp,"two\n\nlines"', ""]).encode())
+    report = read_interactions(engine, [path], InteractionColumns(item="item", query="query")).report
+    assert (report.rows, report.kept, sum(report.dropped.values())) == (1001, 500, 501)
+    assert str(report.examples[0]).endswith("or is not UTF-8, and 500 lines after it are lost with it")
+
+
+def test_a_row_whose_cell_takes_in_the_lines_after_it_is_a_bad_row(engine: Engine, tmp_path: Path) -> None:
+    path = write(tmp_path / "log.csv", "query,item", '"running shoes,i1', *["lamp,i2"] * 9, '12",i3', 'lamp,"two\nlines"')
+    report = read_interactions(engine, [path], InteractionColumns(item="item", query="query")).report
+    assert (report.rows, report.kept, sorted(report.dropped.values())) == (12, 1, [1, 10])
+    assert str(report.examples[0]).startswith(f"{path}:2: a cell goes on over the end of a line")
+
+
 def test_lines_that_are_not_json_are_named_by_line_and_blank_ones_passed_over(engine: Engine, tmp_path: Path) -> None:
     path = write(tmp_path / "log.jsonl.gz", '{"item": "i1"}', "", "{item: i2}", '{"item": ""}', '["i3"]')
     report = read_interactions(engine, [path], InteractionColumns(item="item")).report

@@ -78,6 +78,7 @@ def typed(raw: Raw, columns: InteractionColumns, step: str) -> Read:
     kind = ibis.literal(columns.constant_type) if columns.type is None else text(columns.type)
     timestamp_ms, position, quantity = epoch_ms(moment), whole(place) + (1 - columns.position_base), number(amount)
     faults: list[tuple[BooleanScalar, str]] = [
+        raw.swallowed(),
         (item.isnull(), f"no {columns.item}"),
         (kind.isnull(), f"no {columns.type}"),
         (moment.notnull() & timestamp_ms.isnull(), f"{columns.timestamp} is no time"),

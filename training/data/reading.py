@@ -15,6 +15,7 @@ from ibis.expr.types import BooleanScalar, StringScalar, Table, Value
 
 from training.data.columns import get_json_object, json_text
 from training.data.engine import Engine
+from training.data.quotes import LOST, SWALLOWED, lost_lines, lost_with, swallows
 from training.data.report import EXAMPLES, BadRow, Report, Sample, count, locate, without_lines
 
 _DELIMITERS = {".csv": ",", ".tsv": "\t"}
@@ -36,6 +37,7 @@ class Raw:
     form: Form
     malformed: Table | None = None
     delimiter: str = ","
+    paths: tuple[Path, ...] = ()
 
     def column(self, path: str) -> StringScalar:
         """The column of this name or path, as text, empty as null; of `a|b`, b where a is empty."""
@@ -48,6 +50,10 @@ class Raw:
             known = ", ".join(name for name in self.rows.columns if name != "file")
             raise ValueError(f"there is no column {path!r}; there are {known}")
         return self.rows[path].cast("string").strip().nullif("")
+
+    def swallowed(self) -> tuple[BooleanScalar, str]:
+        """The fault of a row that took in lines after it, for logs: their cells are short, and no text with line breaks and delimiters."""
+        return (swallows(self.rows, self.delimiter) if self.form == "cells" else ibis.literal(False), SWALLOWED)
 
     def refuse_unknown(self, paths: Sequence[str]) -> None:
         """Raises ValueError for a path at which no line of a JSON log has anything; `column` does where a log names its columns."""
@@ -86,7 +92,7 @@ def open_raw(engine: Engine, paths: Sequence[Path]) -> Raw:
 def open_delimited(engine: Engine, paths: Sequence[Path], delimiter: str) -> Raw:
     """CSV files, whatever their names and their delimiter."""
     found = engine.delimited(paths, delimiter)
-    return Raw(found.rows, "cells", found.malformed, delimiter)
+    return Raw(found.rows, "cells", found.malformed, delimiter, tuple(paths))
 
 
 def check(raw: Raw, step: str, faults: Sequence[tuple[BooleanScalar, str]], columns: Mapping[str, Value]) -> Read:
@@ -100,16 +106,25 @@ def check(raw: Raw, step: str, faults: Sequence[tuple[BooleanScalar, str]], colu
     examples: tuple[BadRow, ...] = ()
     malformed = 0 if raw.malformed is None else int(raw.malformed.count().to_pyarrow().as_py())
     if malformed or any(by_reason.keys()):
-        by_reason[_MALFORMED] = malformed
+        by_reason |= {_MALFORMED: malformed, LOST: _lost(raw, labelled, by_reason, malformed)}
         examples = _examples(raw, labelled.filter(labelled.bad_reason.notnull()))
     good = labelled.filter(labelled.bad_reason.isnull()).select(**columns)
     return Read(good, count(by_reason, step, examples))
 
 
+def _lost(raw: Raw, labelled: Table, counts: Mapping[str | None, int], malformed: int) -> int:
+    """Lines that bad rows took with them; the files are read once more only where such rows were found."""
+    if raw.form != "cells" or not (malformed or SWALLOWED in counts):
+        return 0
+    good = labelled.filter(labelled.bad_reason.fill_null("") != SWALLOWED).select(*raw.rows.columns)
+    return lost_lines(raw.paths, good, sum(counts.values()) + malformed)
+
+
 def _examples(raw: Raw, bad: Table) -> tuple[BadRow, ...]:
     samples = []
     if raw.malformed is not None:
-        samples = [Sample(row["file"], _MALFORMED, text=row["text"]) for row in raw.malformed.limit(EXAMPLES).to_pyarrow().to_pylist()]
+        rows = raw.malformed.limit(EXAMPLES).to_pyarrow().to_pylist()
+        samples = [Sample(row["file"], _MALFORMED + lost_with(row["text"]), text=row["text"]) for row in rows]
     # A frequent fault must not hide a rare one.
     place = ibis.row_number().over(group_by="bad_reason", order_by="file")
     shown = bad.mutate(bad_place=place).filter(lambda t: t.bad_place < EXAMPLES).drop("bad_place")
