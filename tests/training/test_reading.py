@@ -11,6 +11,7 @@ from ibis.expr.types import Table
 
 from training.data.engine import Engine, open_engine
 from training.data.interactions import SCHEMA, InteractionColumns, read_interactions
+from training.data.report import Sample, locate
 
 COLUMNS = InteractionColumns(item="item", user="user", type="action", timestamp="time", position="rank", quantity="count")
 HEADER = "user,item,action,time,rank,count"
@@ -151,6 +152,18 @@ def test_a_row_whose_cell_takes_in_the_lines_after_it_is_a_bad_row(engine: Engin
     report = read_interactions(engine, [path], InteractionColumns(item="item", query="query")).report
     assert (report.rows, report.kept, sorted(report.dropped.values())) == (12, 1, [1, 10])
     assert str(report.examples[0]).startswith(f"{path}:2: a cell goes on over the end of a line")
+
+
+def test_bad_rows_are_named_by_line_beside_cells_of_any_length_that_the_engine_takes(engine: Engine, tmp_path: Path) -> None:
+    path = write(tmp_path / "log.csv", "item,query", f"i1,{'x' * 140_000}", ",lamp")
+    report = read_interactions(engine, [path], InteractionColumns(item="item", query="query")).report
+    assert [str(row) for row in report.examples] == [f"{path}:3: no item"]
+
+
+def test_a_bad_row_in_a_file_that_cannot_be_read_by_lines_is_named_without_one(tmp_path: Path) -> None:
+    path = write(tmp_path / "log.csv", "item,query", f"i1,{'x' * 17_000_000}", ",lamp")
+    (row,) = locate([Sample(str(path), "no item", cells=(None, "lamp"))], ",")
+    assert str(row) == f"{path}: no item"
 
 
 def test_lines_that_are_not_json_are_named_by_line_and_blank_ones_passed_over(engine: Engine, tmp_path: Path) -> None:

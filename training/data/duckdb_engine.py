@@ -16,10 +16,8 @@ from ibis.expr.types import Table
 
 from training.data.columns import empty_as_null, without_blanks
 from training.data.engine import Delimited
-from training.data.files import existing, read_header
+from training.data.files import MAX_LINE_BYTES, existing, read_header
 
-# A line of a log is read whole; one longer than this is no log line.
-_MAX_LINE_BYTES = 16 * 1024 * 1024
 # Stands where neither engine may find a separator, a quote or a null: the byte never occurs in text files.
 _NEVER = "\x01"
 
@@ -60,7 +58,7 @@ class DuckDbEngine:
             quote="",
             escape="",
             filename="file",
-            max_line_size=_MAX_LINE_BYTES,
+            max_line_size=MAX_LINE_BYTES,
         )
         return without_blanks(table)
 
@@ -72,7 +70,7 @@ class DuckDbEngine:
         self.connection.raw_sql(
             f"CREATE TABLE {rows} AS SELECT * FROM read_csv({_sql_list(existing(paths))}, columns = {_sql_columns(header)}, "
             f"header = true, auto_detect = false, delim = {_sql_text(delimiter)}, quote = '\"', escape = '\"', filename = 'file', "
-            f"max_line_size = {_MAX_LINE_BYTES}, store_rejects = true, rejects_table = '{rejects}', rejects_scan = '{scans}', "
+            f"max_line_size = {MAX_LINE_BYTES}, store_rejects = true, rejects_table = '{rejects}', rejects_scan = '{scans}', "
             f"rejects_limit = 0)"
         )
         # A row that lacks two columns is rejected twice.

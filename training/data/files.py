@@ -8,6 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TextIO, cast
 
+# A line of a log is read whole; one longer than this is no log line.
+MAX_LINE_BYTES = 16 * 1024 * 1024
+
 
 def open_text(path: Path) -> TextIO:
     """A text file in UTF-8, with or without a byte order mark, plain or gzipped; line ends are kept as they are.

@@ -10,10 +10,13 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import unquote, urlparse
 
-from training.data.files import open_text
+from training.data.files import MAX_LINE_BYTES, open_text
+
+if TYPE_CHECKING:
+    import _csv
 
 _Key = TypeVar("_Key")
 # Examples show where to look; the counts tell how much there is to see.
@@ -104,15 +107,24 @@ def _located(file: str, wanted: _Wanted, delimiter: str) -> Iterator[BadRow]:
             yield from (BadRow(file, number, reason) for reason in _take(wanted.lines, line.rstrip("\r\n")))
     if not wanted.cells:
         return
+    # The engines take longer cells than Python's reader does unasked.
+    csv.field_size_limit(MAX_LINE_BYTES)
     with open_text(Path(file)) as text:
-        reader = csv.reader(text, delimiter=delimiter)
-        started = 1
-        for cells in reader:
-            key = tuple(cell or None for cell in cells)
-            yield from (BadRow(file, started, reason) for reason in _take(wanted.cells, key))
-            started = reader.line_num + 1
-            if not wanted.cells:
-                return
+        try:
+            yield from _located_cells(file, csv.reader(text, delimiter=delimiter), wanted.cells)
+        except csv.Error:
+            # What one reader takes the other may refuse: the reason is told all the same.
+            yield from (BadRow(file, None, reason) for reasons in wanted.cells.values() for reason in reasons)
+
+
+def _located_cells(file: str, reader: _csv.Reader, wanted: dict[tuple[str | None, ...], list[str]]) -> Iterator[BadRow]:
+    started = 1
+    for cells in reader:
+        key = tuple(cell or None for cell in cells)
+        yield from (BadRow(file, started, reason) for reason in _take(wanted, key))
+        started = reader.line_num + 1
+        if not wanted:
+            return
 
 
 def _take(wanted: dict[_Key, list[str]], key: _Key) -> list[str]:
