@@ -28,7 +28,11 @@ def command() -> None:
 @click.option("--id-column", default="id", show_default=True, help="The column of the document id.")
 @click.option("--generate", default=3000, show_default=True, help="Queries to generate from the catalogue.")
 @click.option(
-    "--queries", "files", multiple=True, type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Queries, one a line."
+    "--queries",
+    "files",
+    multiple=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Queries, one a line, plain or .gz.",
 )
 @click.option("--sample", default=None, type=click.IntRange(min=1), help="Use only so many of the given queries, drawn at random.")
 @click.option(
@@ -80,7 +84,7 @@ def label(
         if not catalogue:
             raise ValueError(f"no document of {', '.join(map(str, catalogues))} was read: check --id-column, --preset and --role")
         refused = _canonical_lines(exclude)
-        read = [query for path in files for query in read_queries(path.read_text(encoding="utf-8").splitlines())]
+        read = [query for path in files for query in read_queries(path)]
         given = _without(refused, read, "given")
         given = random.Random(seed).sample(given, min(sample or len(given), len(given)))
         made = generate_queries(catalogue, count=generate, seed=seed)
@@ -90,7 +94,7 @@ def label(
         with progress_bar("label", len(queries)) as advance:
             weights = _weights(teachers)
             count = write_labelled(out, catalogue, queries, weights, sampling=Sampling(), seed=seed, cache=cache, advance=advance)
-    except (ValueError, FileNotFoundError) as error:
+    except (ValueError, OSError) as error:
         raise click.ClickException(str(error)) from error
     click.echo(f"{count} lists are in {out}")
 
@@ -165,11 +169,11 @@ def score(
 
 
 def _canonical_lines(paths: Sequence[Path]) -> frozenset[str]:
-    """The queries of files in canonical form; a line that starts with `#` too, as a query may."""
+    """The queries of files in canonical form."""
     from training.data.splits import canonical  # noqa: PLC0415 - ibis is slow to import
+    from training.distil.queries import read_queries  # noqa: PLC0415
 
-    lines = (line for path in paths for line in path.read_text(encoding="utf-8").splitlines())
-    return frozenset(map(canonical, lines)) - {""}
+    return frozenset(canonical(query) for path in paths for query in read_queries(path)) - {""}
 
 
 def _without(refused: frozenset[str], queries: Sequence[GeneratedQuery | str], kind: str) -> list[GeneratedQuery | str]:

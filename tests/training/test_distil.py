@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from contextlib import suppress
 
 import numpy as np
@@ -42,8 +43,11 @@ def test_a_small_catalogue_gives_fewer_queries_instead_of_searching_for_ever():
     assert 0 < len(generate_queries({"p": {"title": "lamp"}}, count=50, seed=1)) < 50
 
 
-def test_a_query_file_is_read_without_comments_and_duplicates():
-    assert read_queries(["# shop", "red sofa", "", " red sofa ", "lamp"]) == ["red sofa", "lamp"]
+@pytest.mark.parametrize("name", ["queries.txt", "queries.txt.gz"])
+def test_every_line_of_a_query_file_is_a_query_once(tmp_path, name):
+    text = "\ufeff#10 envelopes\nred sofa\n\n red sofa \nlamp".encode()
+    (tmp_path / name).write_bytes(gzip.compress(text) if name.endswith(".gz") else text)
+    assert read_queries(tmp_path / name) == ["#10 envelopes", "red sofa", "lamp"]
 
 
 def test_bm25_puts_the_document_that_has_all_terms_first():

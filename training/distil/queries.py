@@ -8,11 +8,13 @@ from __future__ import annotations
 import random
 import re
 import unicodedata
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from sidecar.encoding import Fields, field_text
 from training.batches import with_typo
+from training.data.files import open_text
 from training.data.lists import Catalogue
 
 # Vowel signs and other marks of many scripts are no letters to `re`, and end no word.
@@ -174,7 +176,7 @@ _WAYS: tuple[tuple[Callable[[Fields, random.Random], list[str]], int], ...] = (
 )
 
 
-def read_queries(lines: Iterator[str] | Sequence[str]) -> list[str]:
-    """Queries of a file's lines: stripped, empty lines and `#` comments left out, duplicates once."""
-    stripped = (line.strip() for line in lines)
-    return list(dict.fromkeys(line for line in stripped if line and not line.startswith("#")))
+def read_queries(path: Path) -> list[str]:
+    """Queries of a file, plain or .gz, one a line: stripped, duplicates once; `#10 envelopes` is a query, and no line a comment."""
+    with open_text(path) as file:
+        return list(dict.fromkeys(query for line in file if (query := line.strip())))
