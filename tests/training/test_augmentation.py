@@ -25,6 +25,12 @@ def test_without_another_value_there_is_no_hard_negative(role: str, values: list
     assert swap_attribute(SHIRT, role, values, random.Random(0)) is None
 
 
+@pytest.mark.parametrize("value", ["red rose", "Dark-RED", "red/blue"])
+def test_a_value_that_shares_a_word_with_the_own_one_is_no_other_value(value: str) -> None:
+    assert swap_attribute(SHIRT, "color", [value], random.Random(0)) is None
+    assert swap_attribute(SHIRT, "color", [value, "infrared"], random.Random(0)) is not None
+
+
 def test_an_attribute_is_swapped_where_the_query_names_it() -> None:
     lists = [TrainingList("red shoe", ("a", "b"), (3.0, 0.0)), TrainingList("shoe", ("a",), (3.0,))]
     longer, made = with_swaps(lists, SHOES)

@@ -54,15 +54,20 @@ def with_swaps(lists: Sequence[TrainingList], documents: Mapping[str, Fields]) -
 def swap_attribute(fields: Fields, role: str, values: Sequence[str], rng: random.Random) -> Fields | None:
     """The document with another value of `role`, everywhere that its text says it: a red shirt made blue, for a query that wants red.
 
-    None where the document has no such value or `values` no other one: then there is no hard negative to make.
+    None where the document has no such value or `values` no other one: then there is no hard negative to make. A value that shares a word
+    is no other one: who wants black may take black rose gold.
     """
     own = field_text(fields.get(role))
-    others = [value for value in values if value.casefold() != own.casefold()]
+    others = [value for value in values if value.casefold() != own.casefold() and not _words(value) & _words(own)]
     if not own or not others:
         return None
     other = rng.choice(others)
     pattern = re.compile(rf"(?<!\w){re.escape(own)}(?!\w)", re.IGNORECASE)
     return {**{name: _replaced(value, pattern, other) for name, value in fields.items()}, role: other}
+
+
+def _words(value: str) -> set[str]:
+    return set(re.findall(r"\w+", value.casefold()))
 
 
 def _replaced(value: object, pattern: re.Pattern[str], other: str) -> str | int | float | Sequence[str] | None:
