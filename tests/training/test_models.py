@@ -88,6 +88,24 @@ def test_a_student_keeps_the_layers_it_is_given(base):
     assert student.config.num_hidden_layers == 2
 
 
+@pytest.mark.parametrize("kind", ["bert", "roberta", "electra", "distilbert"])
+def test_dropout_is_the_chance_that_was_asked_for_in_every_architecture(tmp_path, kind):
+    network = load_cross_encoder(str(make_other_base(tmp_path, kind)), dropout=0.25)
+    chances = {module.p for module in network.modules() if isinstance(module, torch.nn.Dropout)}
+    assert chances == {0.25}
+
+
+def test_an_architecture_whose_layers_cannot_be_chosen_is_refused_by_name(tmp_path):
+    with pytest.raises(ValueError, match="this one is of type distilbert"):
+        load_cross_encoder(str(make_other_base(tmp_path, "distilbert")), layers=[0])
+
+
+@pytest.mark.parametrize("kind", ["roberta", "electra", "distilbert"])
+def test_an_architecture_that_cannot_be_decomposed_is_refused_by_name(tmp_path, kind):
+    with pytest.raises(ValueError, match=f"takes BERT-type bases; .* is of type {kind}"):
+        decompose(str(make_other_base(tmp_path, kind)), lower_layers=1, document_offset=8)
+
+
 def test_layers_that_the_source_lacks_are_refused(base):
     with pytest.raises(ValueError, match=r"\[0, 7\] are not all within the source's 3 layers"):
         keep_layers(load_cross_encoder(base).model, [0, 7])

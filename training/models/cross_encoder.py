@@ -14,6 +14,18 @@ from training.models.dropout import replace_dropout
 from training.models.layers import classify, embed, encode_first_token
 from training.models.rows import by_length
 
+# BERT's kin, DistilBERT and ModernBERT call the chances that a number is dropped by their own names.
+_DROPOUTS = (
+    "hidden_dropout_prob",
+    "attention_probs_dropout_prob",
+    "classifier_dropout",
+    "dropout",
+    "attention_dropout",
+    "seq_classif_dropout",
+    "embedding_dropout",
+    "mlp_dropout",
+)
+
 
 class CrossEncoder(nn.Module):
     """A transformers sequence classifier with one output.
@@ -68,15 +80,18 @@ def load_cross_encoder(source: str, *, layers: Sequence[int] | None = None, drop
 
 def with_dropout(config: Any, dropout: float) -> Any:
     """The configuration with that chance wherever its architecture drops."""
-    for name in ("hidden_dropout_prob", "attention_probs_dropout_prob"):
-        if hasattr(config, name):
+    for name in _DROPOUTS:
+        # None stands for another of these.
+        if getattr(config, name, None) is not None:
             setattr(config, name, dropout)
     return config
 
 
 def keep_layers(model: Any, layers: Sequence[int]) -> None:
-    """Drop all but the given layers of a BERT-type encoder, in place."""
-    encoder = model.base_model.encoder
+    """Drop all but the given layers of a BERT-, RoBERTa- or ELECTRA-type encoder, in place."""
+    encoder: Any = getattr(model.base_model, "encoder", None)
+    if not hasattr(encoder, "layer"):
+        raise ValueError(f"`layers` takes BERT-, RoBERTa- and ELECTRA-type bases; this one is of type {model.config.model_type}")
     count = len(encoder.layer)
     if not layers or any(not 0 <= index < count for index in layers):
         raise ValueError(f"layers {list(layers)} are not all within the source's {count} layers (0 to {count - 1})")

@@ -121,6 +121,8 @@ def decompose(
             keep_layers(model, layers)
     else:
         model = load_cross_encoder(source, layers=layers, dropout=dropout).model
+        if model.config.model_type != "bert":
+            raise ValueError(f"`decomposed` takes BERT-type bases; {source} is of type {model.config.model_type}")
     width = state_width or model.config.hidden_size
     return DecomposedCrossEncoder(model, lower_layers=lower_layers, document_offset=document_offset, state_width=width)
 
