@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -109,12 +110,10 @@ def _located(file: str, wanted: _Wanted, delimiter: str) -> Iterator[BadRow]:
         return
     # The engines take longer cells than Python's reader does unasked.
     csv.field_size_limit(MAX_LINE_BYTES)
-    with open_text(Path(file)) as text:
-        try:
-            yield from _located_cells(file, csv.reader(text, delimiter=delimiter), wanted.cells)
-        except csv.Error:
-            # What one reader takes the other may refuse: the reason is told all the same.
-            yield from (BadRow(file, None, reason) for reasons in wanted.cells.values() for reason in reasons)
+    with open_text(Path(file)) as text, suppress(csv.Error):
+        yield from _located_cells(file, csv.reader(text, delimiter=delimiter), wanted.cells)
+    # What an engine takes Python's reader may refuse, or split otherwise: the reason is told all the same.
+    yield from (BadRow(file, None, reason) for reasons in wanted.cells.values() for reason in reasons)
 
 
 def _located_cells(file: str, reader: _csv.Reader, wanted: dict[tuple[str | None, ...], list[str]]) -> Iterator[BadRow]:
