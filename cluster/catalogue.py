@@ -76,6 +76,15 @@ class FieldNames:
         body = {key: value for key, value in self._fields(row).items() if key != "_id" and value is not None}
         return Document(str(identity), body, line)
 
+    def found_in_none(self, columns: Set[str]) -> list[str]:
+        """The sources of a target of which the catalogue, with these columns, has none; empty where every target has one."""
+        sources: dict[str, list[str]] = {}
+        for source, target in self.renamed.items():
+            # Without an id every row is named anyway.
+            if target not in ID_FIELDS:
+                sources.setdefault(target, []).append(source)
+        return next((names for names in sources.values() if columns.isdisjoint(names)), [])
+
     def rules(self) -> str:
         """Identifies how rows become documents: the same text means the same document of the same row."""
         # Columns renamed to the id are named again: an index that was built before they made it is then built anew.
@@ -145,18 +154,25 @@ def _value(row: Mapping[str, Any], column: str) -> Any:
 
 
 def read_catalogue(path: Path, names: FieldNames) -> Iterator[Document | BadRow]:
-    """The rows of a file in order, each a document or the reason why it is none."""
+    """The rows of a file in order, each a document or the reason why it is none.
+
+    Raises InvalidCatalogue at the end where no row had a column that `names` renames: a slip in its name would cost a field of all.
+    """
     kind = _kind(path)
+    columns: set[str] = set()
     with _opened(path) as file:
-        rows = _json_rows(path, file) if kind == "json" else _delimited_rows(path, file, kind)
+        rows = _json_rows(path, file) if kind == "json" else _delimited_rows(path, file, kind, columns)
         for line, row in rows:
             if isinstance(row, BadRow):
                 yield row
                 continue
+            columns |= row.keys()
             try:
                 yield names.document(row, line)
             except ValueError as error:
                 yield BadRow(path, line, str(error))
+    if columns and (slips := names.found_in_none(columns)):
+        raise InvalidCatalogue(f"{path}: no row has the column {' or '.join(slips)}; the rows have {', '.join(sorted(columns))}")
 
 
 def count_rows(path: Path) -> int:
@@ -206,13 +222,15 @@ def _json_rows(path: Path, file: IO[str]) -> Iterator[tuple[int, dict[str, Any] 
             yield line, BadRow(path, line, f"not a JSON object: {error}")
 
 
-def _delimited_rows(path: Path, file: IO[str], delimiter: str) -> Iterator[tuple[int, dict[str, Any] | BadRow]]:
+def _delimited_rows(path: Path, file: IO[str], delimiter: str, columns: set[str]) -> Iterator[tuple[int, dict[str, Any] | BadRow]]:
     rows = delimited_rows(file, delimiter)
     _, header = next(rows, (1, []))
     if isinstance(header, str):
         raise InvalidCatalogue(f"{path}: the first line does not name the columns: {header}")
     if not any(header):
         raise InvalidCatalogue(f"{path}: the first line must name the columns")
+    # One whose cells are all empty is in no row.
+    columns.update(header)
     for line, cells in rows:
         if isinstance(cells, str):
             yield line, BadRow(path, line, cells)

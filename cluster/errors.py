@@ -4,7 +4,7 @@ ClusterError 1
 ├── MissingTool 3        (no JDK, no Maven, no plugin zip: the machine lacks something that the message names)
 ├── NodeFailed 4         (the node did not come up, or does not answer)
 ├── ServiceFailed 5      (the sidecar did not come up, or does not answer)
-├── InvalidCatalogue 6   (a file that cannot be read as a catalogue or as judgments)
+├── InvalidCatalogue 6   (a file that cannot be read as a catalogue, as judgments, as a mapping or as a pipeline)
 └── IndexingFailed 7     (documents that the cluster refused)
 """
 
@@ -39,7 +39,7 @@ class ServiceFailed(ClusterError):
 
 
 class InvalidCatalogue(ClusterError):
-    """A catalogue or judgments file that cannot be read."""
+    """A catalogue, judgments, mapping or pipeline file that cannot be read."""
 
     exit_code = 6
 

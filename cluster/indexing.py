@@ -18,8 +18,9 @@ from opensearchpy import OpenSearch
 
 from cluster.bulk import BulkWriter, Tally
 from cluster.catalogue import BadRow, FieldNames, read_catalogue
+from cluster.definitions import read_definition
 from cluster.embedding import VECTOR_FIELD, Embedder
-from cluster.errors import ClusterError, IndexingFailed
+from cluster.errors import ClusterError, IndexingFailed, InvalidCatalogue
 from cluster.physical import Note, PhysicalIndex, behind, builds_of, write_note
 from cluster.pipelines import inherit
 from sidecar.manifest import file_sha256
@@ -60,6 +61,8 @@ class Outcome:
 
 def index_catalogue(client: OpenSearch, job: Job, advance: Callable[[int], None]) -> Outcome:
     """Index the catalogue and switch the alias to it; `advance` is told of rows done."""
+    # A faulty mapping is told before anything is embedded or written.
+    read_mapping(job.mapping, vectors=job.embedder is not None)
     source = job.source()
     live = _live(client, job.alias)
     whole = [index for index in live if index.note.complete and index.note.source == source]
@@ -81,13 +84,31 @@ def index_catalogue(client: OpenSearch, job: Job, advance: Callable[[int], None]
     return Outcome(name, tally.indexed, tally.already, tally.left_out, tuple(tally.bad), removed, resumed=bool(begun))
 
 
+class _Mappings(msgspec.Struct):
+    properties: dict[str, dict[str, Any]] = {}
+
+
+class _Settings(msgspec.Struct):
+    index: dict[str, Any] = {}
+
+
+class _Definition(msgspec.Struct):
+    """What is read of an index's definition."""
+
+    settings: _Settings = msgspec.field(default_factory=_Settings)
+    mappings: _Mappings = msgspec.field(default_factory=_Mappings)
+
+
 def read_mapping(path: Path, *, vectors: bool) -> dict[str, Any]:
-    """The body that creates the index; without vectors it needs no k-NN plugin."""
-    body: dict[str, Any] = msgspec.json.decode(path.read_bytes())
+    """The body that creates the index; without vectors it needs no k-NN plugin. Raises InvalidCatalogue where it cannot be one."""
+    body = read_definition(path, _Definition)
     index = body.setdefault("settings", {}).setdefault("index", {})
+    properties = body.setdefault("mappings", {}).setdefault("properties", {})
     if not vectors:
-        body["mappings"]["properties"].pop(VECTOR_FIELD, None)
+        properties.pop(VECTOR_FIELD, None)
         index.pop("knn", None)
+    elif properties.get(VECTOR_FIELD, {}).get("type") != "knn_vector":
+        raise InvalidCatalogue(f"{path} has no field {VECTOR_FIELD!r} of type knn_vector: add it, or index without vectors (--no-vectors)")
     return body
 
 

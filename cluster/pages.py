@@ -55,7 +55,9 @@ def not_applied(comparisons: Sequence[Comparison]) -> str:
 
 
 def _reranked_heading(page: Page) -> str:
-    return f"NOT re-ranked: {page.reason}" if page.applied is False else "re-ranked"
+    if page.applied is None:
+        return "default pipeline, if any; not annotated"
+    return "re-ranked" if page.applied else f"NOT re-ranked: {page.reason}"
 
 
 def _cells(hit: Hit | None, grades: Mapping[str, int] | None) -> tuple[str, ...]:

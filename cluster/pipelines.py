@@ -2,12 +2,12 @@
 
 What was the default before lies in our pipeline's description: it survives this machine and is gone without a trace with it.
 Invariant: `off` undoes `put` exactly: the index's own default pipeline is back, and a pipeline that another index still
-names is not deleted, because every search on that index would fail.
+names, or is to go back to, is not deleted. No index is left with a default that does not exist: every search on it would fail.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ import msgspec
 from opensearchpy import OpenSearch
 from opensearchpy.exceptions import NotFoundError
 
+from cluster.definitions import read_definition
 from cluster.errors import ClusterError
 from cluster.physical import PhysicalIndex, behind, set_default_pipeline
 
@@ -26,16 +27,27 @@ _BEFORE = " | defaults before: "
 
 @dataclass(frozen=True, slots=True)
 class Switched:
-    """What was switched: the pipeline and the indices whose default it now is, or was."""
+    """What was switched: the pipeline and the indices whose default it now is, or was.
+
+    `lost` are pipelines that were to be the default again, or were it until now, and do not exist: there is none in their place.
+    """
 
     pipeline: str
     indices: tuple[str, ...]
     deleted: bool = False
+    lost: tuple[str, ...] = ()
+
+
+class _Pipeline(msgspec.Struct):
+    """What is read of a pipeline's definition."""
+
+    response_processors: list[dict[str, dict[str, Any]]] = []
+    description: str = ""
 
 
 def read_pipeline(path: Path, overrides: Mapping[str, Any] | None = None) -> Body:
     """A pipeline definition from a file, with settings of `sidecar_rerank` replaced."""
-    body: Body = msgspec.json.decode(path.read_bytes())
+    body: Body = read_definition(path, _Pipeline)
     for processor in body.get("response_processors", []):
         if "sidecar_rerank" in processor:
             processor["sidecar_rerank"].update(overrides or {})
@@ -66,6 +78,9 @@ def inherit(client: OpenSearch, old: PhysicalIndex, new: str) -> None:
     if not old.default_pipeline:
         return
     body = _definition(client, old.default_pipeline)
+    if _is_named(old.default_pipeline) and not body:
+        # The old index cannot be searched with it; the new one can without.
+        return
     before = _defaults_before(body)
     if old.name in before:
         _store(client, old.default_pipeline, body, before | {new: before[old.name]})
@@ -78,21 +93,39 @@ def get(client: OpenSearch, index: str) -> dict[str, Body]:
     return {name: _definition(client, name) for name in names}
 
 
-def off(client: OpenSearch, index: str) -> Switched | None:
-    """Give the indices behind a name their own default back and delete our pipeline; None where it was not on."""
-    for pipeline in sorted({physical.default_pipeline for physical in _existing(client, index)}):
-        before = _defaults_before(_definition(client, pipeline))
-        ours = [each.name for each in behind(client, index) if each.default_pipeline == pipeline and each.name in before]
-        for name in ours:
-            set_default_pipeline(client, name, before[name])
-        if ours:
-            return Switched(pipeline, tuple(ours), deleted=not _in_use(client, pipeline) and _delete(client, pipeline))
-    return None
+def off(client: OpenSearch, index: str) -> tuple[Switched, ...]:
+    """Give the indices behind a name their own defaults back and delete our pipelines; empty where re-ranking was not on.
+
+    A default that does not exist is taken away: whoever made it, every search fails for it.
+    """
+    indices = _existing(client, index)
+    names = sorted({physical.default_pipeline for physical in indices} - {"", NO_PIPELINE})
+    switched = [_off(client, name, [each.name for each in indices if each.default_pipeline == name]) for name in names]
+    return tuple(each for each in switched if each.indices)
+
+
+def _off(client: OpenSearch, pipeline: str, indices: Sequence[str]) -> Switched:
+    body = _definition(client, pipeline)
+    before = _defaults_before(body)
+    ours = [name for name in indices if name in before or not body]
+    lost = {pipeline} if ours and not body else set()
+    for name in ours:
+        own = before.get(name, "")
+        if _is_named(own) and not _definition(client, own):
+            lost.add(own)
+            own = ""
+        set_default_pipeline(client, name, own)
+    deleted = bool(ours) and not _in_use(client, pipeline) and _delete(client, pipeline)
+    return Switched(pipeline, tuple(ours), deleted, tuple(sorted(lost)))
+
+
+def _is_named(default: str) -> bool:
+    return default not in {"", NO_PIPELINE}
 
 
 def _definition(client: OpenSearch, pipeline: str) -> Body:
     """The body of a pipeline; empty where there is none of this name."""
-    if pipeline in {"", NO_PIPELINE}:
+    if not _is_named(pipeline):
         return {}
     try:
         body: Body = client.transport.perform_request("GET", f"/_search/pipeline/{pipeline}")[pipeline]
@@ -126,7 +159,11 @@ def _existing(client: OpenSearch, index: str) -> list[PhysicalIndex]:
 def _in_use(client: OpenSearch, pipeline: str) -> bool:
     setting = "index.search.default_pipeline"
     answer = client.indices.get_settings(index="*", name=setting, params={"expand_wildcards": "all", "flat_settings": "true"})
-    return any(entry["settings"].get(setting) == pipeline for entry in answer.values())
+    defaults = {index: entry["settings"].get(setting) for index, entry in answer.items()}
+    stored: dict[str, Body] = client.transport.perform_request("GET", "/_search/pipeline")
+    # What an index goes back to when another pipeline of ours is switched off.
+    returns = [_defaults_before(body).get(index) for index, name in defaults.items() if (body := stored.get(name or "")) is not None]
+    return pipeline in defaults.values() or pipeline in returns
 
 
 def _delete(client: OpenSearch, pipeline: str) -> bool:

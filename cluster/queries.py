@@ -10,7 +10,7 @@ from cluster.embedding import VECTOR_FIELD, Embedder
 Body = dict[str, Any]
 Shape = Literal["match", "knn", "hybrid"]
 SHAPES: tuple[Shape, ...] = ("match", "knn", "hybrid")
-# Fields of products and of content; a field that an index does not have matches nothing.
+# Fields of products and of content; a text field that an index does not have matches nothing; kNN on one without vectors is refused.
 FIELDS = ("title^3", "brand^2", "creator^2", "category", "tags", "color", "size", "attributes", "description")
 _NEIGHBOURS = 100
 

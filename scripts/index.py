@@ -87,10 +87,11 @@ def _fill(job: Job, states: SidecarStates) -> Filled:
 
 def mapping_file(name: str) -> Path:
     """A file of `mappings/` by its name, or any other by its path."""
-    shipped = CHECKOUT / "mappings" / f"{name}.json"
+    folder = CHECKOUT / "mappings"
+    shipped = folder / f"{name}.json"
     path = shipped if shipped.is_file() else Path(name)
     if not path.is_file():
-        known = ", ".join(sorted(each.stem for each in shipped.parent.glob("*.json")))
+        known = ", ".join(sorted(each.stem for each in folder.glob("*.json")))
         raise click.BadParameter(f"{name} is neither a file nor one of {known}", param_hint="--mapping")
     return path
 
@@ -108,7 +109,7 @@ def _show(outcome: Outcome, alias: str, filled: Filled | None, *, without_vector
     if outcome.unchanged:
         click.echo(f"{alias} -> {outcome.index}: holds this file already, nothing to do")
         return
-    vectors = ", without vectors: knn queries will find nothing" if without_vectors else ""
+    vectors = ", without vectors: knn and hybrid queries on it are refused (400)" if without_vectors else ""
     click.echo(
         f"{alias} -> {outcome.index}: {outcome.indexed} indexed, {outcome.already} there before, {outcome.left_out} left out{vectors}"
     )

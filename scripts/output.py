@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import click
 import msgspec
@@ -13,11 +14,38 @@ from click.core import ParameterSource
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from cluster.addresses import shown
+
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object to standard output.")
+
+
+def _address(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
+    """The URL of a cluster, which the client would take apart without looking at it."""
+    try:
+        parts = urlsplit(value)
+        sound = parts.scheme in {"http", "https"} and bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError:
+        sound = False
+    if not sound:
+        raise click.BadParameter(f"{shown(value)!r} is no address of a cluster: expected one like http://host:9200")
+    return value
+
+
+def _name(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
+    if not value.strip():
+        raise click.BadParameter("is empty: name an alias or an index")
+    return value
+
+
 url_option = click.option(
-    "--url", default="http://127.0.0.1:9200", show_default=True, envvar="OPENSEARCH_URL", help="The cluster (also OPENSEARCH_URL)."
+    "--url",
+    default="http://127.0.0.1:9200",
+    show_default=True,
+    envvar="OPENSEARCH_URL",
+    callback=_address,
+    help="The cluster (also OPENSEARCH_URL).",
 )
-index_option = click.option("--index", default="products", show_default=True, help="Alias or index.")
+index_option = click.option("--index", default="products", show_default=True, callback=_name, help="Alias or index.")
 
 # Progress and warnings go beside the result, so that a pipe gets the result alone.
 notes = Console(stderr=True, highlight=False, soft_wrap=True)

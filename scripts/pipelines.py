@@ -83,18 +83,28 @@ def off(index: str, url: str, as_json: bool) -> None:
         switched = pipelines.off(client, index)
     if as_json:
         print_json(switched)
-    elif switched is None:
+    elif not switched:
         click.echo(f"{index}: re-ranking was not switched on by `rerank pipelines put`; nothing to do")
     else:
-        kept = "deleted" if switched.deleted else "kept: another index names it"
-        click.echo(f"{', '.join(switched.indices)}: as before; {switched.pipeline} {kept}")
+        for each in switched:
+            click.echo(_told(each))
+
+
+def _told(switched: pipelines.Switched) -> str:
+    indices = ", ".join(switched.indices)
+    if switched.lost:
+        gone = ", ".join(switched.lost)
+        return f"{indices}: no default pipeline now; {gone} does not exist, and every search would fail with it as the default"
+    kept = "deleted" if switched.deleted else "kept: another index names it, or goes back to it"
+    return f"{indices}: as before; {switched.pipeline} {kept}"
 
 
 def definition_file(name: str) -> Path:
     """A file of `opensearch/pipelines/` by its name, or any other by its path."""
-    shipped = CHECKOUT / "opensearch" / "pipelines" / f"{name}.json"
+    folder = CHECKOUT / "opensearch" / "pipelines"
+    shipped = folder / f"{name}.json"
     path = shipped if shipped.is_file() else Path(name)
     if not path.is_file():
-        known = ", ".join(sorted(each.stem for each in shipped.parent.glob("*.json")))
+        known = ", ".join(sorted(each.stem for each in folder.glob("*.json")))
         raise click.BadParameter(f"{name} is neither a file nor one of {known}", param_hint="--definition")
     return path

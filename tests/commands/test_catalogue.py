@@ -217,3 +217,16 @@ def test_an_id_that_opensearch_would_refuse_is_named_and_costs_no_other_row(tmp_
         BadRow(path, 1, "id has 514 bytes: OpenSearch takes ids of at most 512"),
         Document("é" * 256, {"id": "é" * 256}, 2),
     ]
+
+
+@pytest.mark.parametrize(("name", "text"), [("a.jsonl", '{"id": "p1", "title": "Kettle"}\n'), ("a.csv", "id,title\np1,Kettle\n")])
+def test_a_renamed_column_that_no_row_has_is_refused_with_those_that_there_are(tmp_path: Path, name: str, text: str) -> None:
+    path = written(tmp_path / name, text)
+
+    with pytest.raises(InvalidCatalogue, match="no row has the column titel; the rows have id, title"):
+        rows(path, FieldNames({"titel": "title"}))
+    assert rows(path, FieldNames({"title": "title", "titel": "title"}))
+
+
+def test_a_renamed_column_may_be_empty_in_all_rows(tmp_path: Path) -> None:
+    assert rows(written(tmp_path / "a.csv", "id,maker\np1,\n"), FieldNames({"maker": "brand"})) == [Document("p1", {"id": "p1"}, 2)]

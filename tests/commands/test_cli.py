@@ -123,3 +123,14 @@ def test_fuse_refuses_them_too_and_whatever_their_order(tmp_path: Path) -> None:
 
     assert result.exit_code == 2
     assert "need vectors" in result.output
+
+
+@pytest.mark.parametrize("url", ["", "http://", "http://h:port", "http://127.0.0.1:99999", "http://[::1", "ftp://127.0.0.1:9200"])
+def test_a_url_that_is_no_address_is_a_usage_error(url):
+    result = CliRunner().invoke(main, ["pipelines", "get", "--url", url])
+    assert (result.exit_code, "expected one like http://host:9200" in result.stderr) == (2, True)
+
+
+def test_an_empty_index_name_is_a_usage_error():
+    result = CliRunner().invoke(main, ["pipelines", "get", "--index", ""])
+    assert (result.exit_code, "name an alias or an index" in result.stderr) == (2, True)

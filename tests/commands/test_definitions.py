@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from cluster.embedding import DIMENSION, VECTOR_FIELD
+from cluster.errors import InvalidCatalogue
 from cluster.indexing import read_mapping
 from cluster.pipelines import read_pipeline
 from cluster.workspace import CHECKOUT
@@ -43,3 +44,30 @@ def test_settings_of_the_sidecar_can_be_replaced_and_the_others_stay() -> None:
     (processor,) = body["response_processors"]
     assert processor["sidecar_rerank"]["deadline_ms"] == 50
     assert processor["sidecar_rerank"]["url"] == "http://127.0.0.1:8080"
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"mappings": []}', '{"settings": 1}', '{"mappings": {"properties": {"title": "text"}}}'])
+def test_a_mapping_of_another_shape_is_refused_by_its_file(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "own.json"
+    path.write_text(text)
+
+    with pytest.raises(InvalidCatalogue, match=r"own\.json cannot be read"):
+        read_mapping(path, vectors=False)
+
+
+def test_a_mapping_without_a_vector_field_is_for_indexing_without_vectors(tmp_path: Path) -> None:
+    path = tmp_path / "own.json"
+    path.write_text('{"mappings": {"properties": {"title": {"type": "text"}}}}')
+
+    with pytest.raises(InvalidCatalogue, match="--no-vectors"):
+        read_mapping(path, vectors=True)
+    assert read_mapping(path, vectors=False)["mappings"]["properties"] == {"title": {"type": "text"}}
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"response_processors": {}}'])
+def test_a_pipeline_of_another_shape_is_refused_by_its_file(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "own.json"
+    path.write_text(text)
+
+    with pytest.raises(InvalidCatalogue, match=r"own\.json cannot be read"):
+        read_pipeline(path)

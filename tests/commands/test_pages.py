@@ -49,6 +49,13 @@ def test_a_page_in_first_pass_order_is_never_headed_reranked() -> None:
     assert "NOT re-ranked: deadline" in text
 
 
+def test_a_page_that_says_nothing_of_re_ranking_is_not_headed_reranked() -> None:
+    text = printed(side_by_side(Comparison("phone", FIRST, Page(FIRST.hits, 50))))
+
+    assert "not annotated" in text
+    assert "re-ranked" not in text
+
+
 def test_figures_have_a_line_for_each_kind_of_request() -> None:
     text = printed(figures({"match": Summary(60, 0.5, 0.75, 4, 40, 0)}))
 

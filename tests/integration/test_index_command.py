@@ -175,8 +175,7 @@ def test_reranking_stays_on_and_can_be_switched_off_after_a_new_catalogue(
     rerank(catalogue(tmp_path / "b.jsonl", *kettles(2)), "--remove-old")
 
     assert list(pipelines.get(client, alias)) == [f"rerank-{alias}"]
-    switched = pipelines.off(client, alias)
-    assert switched is not None
+    (switched,) = pipelines.off(client, alias)
     assert switched.deleted
     assert pipelines.get(client, alias) == {}
 

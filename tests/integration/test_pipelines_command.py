@@ -88,6 +88,53 @@ def test_off_keeps_a_pipeline_that_another_index_names(client: OpenSearch, reran
     assert client.search(index=f"{index}-other")["hits"]["hits"] == []
 
 
+def test_off_keeps_a_pipeline_that_another_index_is_to_go_back_to(client: OpenSearch, rerank: Callable[..., Result], index: str) -> None:
+    other = f"{index}-other"
+    client.indices.create(index=other)
+    for name, pipeline in ((index, "shared"), (other, "shared"), (index, "trial")):
+        assert rerank("put", "--index", name, "--pipeline", f"{index}-{pipeline}").exit_code == 0
+
+    assert "kept" in rerank("off", "--index", other).stdout
+    assert "deleted" in rerank("off").stdout
+    assert list(json.loads(rerank("get").stdout)) == [f"{index}-shared"]
+    assert "deleted" in rerank("off").stdout
+    assert client.search(index=index)["hits"]["hits"] == []
+
+
+def test_off_does_not_restore_a_default_that_is_gone(client: OpenSearch, rerank: Callable[..., Result], index: str) -> None:
+    own_pipeline(client, f"{index}-own")
+    client.indices.put_settings(index=index, body={SETTING: f"{index}-own"})
+    rerank("put")
+    client.transport.perform_request("DELETE", f"/_search/pipeline/{index}-own")
+
+    assert f"{index}-own does not exist" in rerank("off").stdout
+    assert client.search(index=index)["hits"]["hits"] == []
+
+
+def test_off_takes_away_a_default_that_does_not_exist(client: OpenSearch, rerank: Callable[..., Result], index: str) -> None:
+    rerank("put")
+    client.transport.perform_request("DELETE", f"/_search/pipeline/rerank-{index}")
+
+    assert f"rerank-{index} does not exist" in rerank("off").stdout
+    assert client.search(index=index)["hits"]["hits"] == []
+
+
+def test_off_undoes_one_put_of_every_index_of_an_alias(client: OpenSearch, rerank: Callable[..., Result], index: str) -> None:
+    both, other = f"{index}-both", f"{index}-other"
+    client.indices.create(index=other)
+    for name in (index, other):
+        client.indices.put_alias(index=name, name=both)
+    rerank("put", "--index", both)
+    rerank("put")
+
+    rerank("off", "--index", both)
+
+    assert list(json.loads(rerank("get").stdout)) == [f"rerank-{both}"]
+    assert json.loads(rerank("get", "--index", other).stdout) == {}
+    rerank("off", "--index", both)
+    assert json.loads(rerank("get", "--index", both).stdout) == {}
+
+
 def test_a_foreign_pipeline_is_never_overwritten(client: OpenSearch, rerank: Callable[..., Result]) -> None:
     own_pipeline(client, "of-the-shop")
 
