@@ -19,15 +19,16 @@ _LOADING_S = 20.0
 def load() -> Flask:
     """The application with its engine started; `extensions` holds what the worker's stop needs (sidecar.worker).
 
-    A worker that takes another's place accepts nothing before its models are there: what connects meanwhile waits in the listener's
-    queue, or is served by the worker that is being replaced. The first ones answer at once, so that a start can be watched.
+    A worker that takes another's place, or has others beside it, accepts nothing before its models are there: what connects meanwhile
+    waits in the listener's queue, or is served by another worker; none is told of ready models by one and refused by the next. A single
+    first one answers at once, so that a start can be watched.
     """
     settings = Settings()
     configure_logging(settings.log_level)
     metrics = Metrics()
     engine = make_engine(settings, metrics)
     engine.start()
-    if int(os.environ.get("RERANK_WORKER_GENERATION", "1")) > settings.workers:
+    if settings.workers > 1 or int(os.environ.get("RERANK_WORKER_GENERATION", "1")) > 1:
         engine.wait_loaded(_LOADING_S)
     app = create_app(settings, engine, metrics)
     app.extensions["engine"] = engine
