@@ -12,6 +12,7 @@ import click
 from click.core import ParameterSource
 
 from cluster.workspace import CHECKOUT, SHIPPED_MODELS
+from scripts.output import url_option
 from sidecar.manifest import FILE_NAME
 
 if TYPE_CHECKING:
@@ -131,7 +132,7 @@ def evaluation_options(*, split: str) -> Callable[[Command], Command]:
         click.option("--embedder", type=_FOLDER, help="The embedder's directory; default: the shipped one, where it is there."),
         # Read before --first-pass, whatever their order on the line.
         click.option("--no-vectors", is_flag=True, is_eager=True, help="Words alone: no kNN, no RRF, no dense feature."),
-        click.option("--url", default="http://127.0.0.1:9200", show_default=True, envvar="OPENSEARCH_URL", help="The cluster."),
+        url_option,
         click.option("--index", multiple=True, help="Once, or per data set. Default: content for msrd, else products."),
         click.option("--offline", is_flag=True, help="No node: BM25 and exact neighbours in memory."),
         click.option("--cache", type=click.Path(path_type=Path), default=CHECKOUT / "var" / "evaluate", help="Keeps vectors between runs."),

@@ -94,7 +94,7 @@ def _told(switched: pipelines.Switched) -> str:
     indices = ", ".join(switched.indices)
     if switched.lost:
         gone = ", ".join(switched.lost)
-        return f"{indices}: no default pipeline now; {gone} does not exist, and every search would fail with it as the default"
+        return f"{indices}: {gone} does not exist, and no default stands in its place: every search would fail with it"
     kept = "deleted" if switched.deleted else "kept: another index names it, or goes back to it"
     return f"{indices}: as before; {switched.pipeline} {kept}"
 
