@@ -93,6 +93,11 @@ def get(client: OpenSearch, index: str) -> dict[str, Body]:
     return {name: _definition(client, name) for name in names}
 
 
+def named(client: OpenSearch, pipeline: str) -> Body:
+    """A pipeline's definition; empty where there is none of the name."""
+    return _definition(client, pipeline)
+
+
 def off(client: OpenSearch, index: str) -> tuple[Switched, ...]:
     """Give the indices behind a name their own defaults back and delete our pipelines; empty where re-ranking was not on.
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import click
 from rich.console import Console
 
-from scripts.evaluation import Chosen, evaluation_options, first_pass_option
+from scripts.evaluation import Chosen, evaluation_options
+from scripts.first_passes import FirstPass, first_pass_option, names_of
 from scripts.output import json_option, notes, print_json, progress_bar
 from sidecar.log import configure_logging
 
@@ -60,6 +61,7 @@ def _depths(_context: click.Context, _parameter: click.Parameter, value: str) ->
 @click.option(
     "--relevant-from", default=1, show_default=True, type=click.IntRange(1), help="The least grade that MAP, MRR and recall count."
 )
+@click.option("--misspelt", "slips", is_flag=True, help="Every query with one typing slip: what first passes and models make of it.")
 @click.option("--annotate", is_flag=True, help="Write the figures into each model's manifest and card, too.")
 @click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="The report's folder.")
 @json_option
@@ -68,10 +70,11 @@ def command(
     chosen: Chosen,
     models: dict[str, Path],
     labels: dict[str, str],
-    first_passes: tuple[str, ...],
+    first_passes: tuple[FirstPass, ...],
     window: int,
     depths: tuple[int, ...],
     relevant_from: int,
+    slips: bool,
     annotate: bool,
     out: Path,
     as_json: bool,
@@ -87,15 +90,19 @@ def command(
     from training.evaluate.card import annotate_cards  # noqa: PLC0415 - torch, matplotlib and pyarrow are slow to import
     from training.evaluate.evidence import Plan  # noqa: PLC0415
     from training.evaluate.files import write  # noqa: PLC0415
-    from training.evaluate.judged import too_few  # noqa: PLC0415
+    from training.evaluate.judged import misspelt, too_few  # noqa: PLC0415
     from training.evaluate.run import evaluate_all  # noqa: PLC0415
 
+    if slips and annotate:
+        raise click.UsageError("--annotate writes the figures of queries as they are: leave --misspelt out")
     _check_marks(labels, models)
+    _check_names(models, names_of(first_passes))
     configure_logging("error")
-    sets, place, embedder = chosen.selection().read(), chosen.place(), chosen.embedder_directory()
+    sets, place, embedder = chosen.selection().read(), chosen.place(first_passes), chosen.embedder_directory()
+    sets = [misspelt(judged) for judged in sets] if slips else sets
     for line in too_few(sets):
         notes.print(f"warning: {line}", markup=False)
-    plan = Plan(window, depths, first_passes)
+    plan = Plan(window, depths, names_of(first_passes))
     report, evaluated = evaluate_all(sets, place, models, embedder, plan, labels=labels, relevant_from=relevant_from, progress=progress_bar)
     write(out, report, evaluated)
     if annotate:
@@ -111,6 +118,12 @@ def _check_marks(labels: dict[str, str], models: dict[str, Path]) -> None:
     unknown = sorted(set(labels) - set(models))
     if unknown:
         raise click.BadParameter(f"there is no model {unknown[0]!r} to mark; there are {', '.join(models) or 'none'}", param_hint="--label")
+
+
+def _check_names(models: dict[str, Path], first_passes: tuple[str, ...]) -> None:
+    """Raise BadParameter where a model is called as a first pass is: they would share a line."""
+    if both := {*models} & {"bm25", "knn", "rrf", "random", *first_passes}:
+        raise click.BadParameter(f"{min(both)} is a first pass: name the model otherwise, as NAME=DIRECTORY", param_hint="--models")
 
 
 def _show(report: Report, out: Path) -> None:

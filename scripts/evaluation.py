@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from click.core import ParameterSource
 
 from cluster.workspace import CHECKOUT, SHIPPED_MODELS
+from scripts.first_passes import FirstPass, names_of, own_of
 from scripts.output import url_option
 from sidecar.manifest import FILE_NAME
 
@@ -47,6 +47,7 @@ class Chosen:
     no_vectors: bool
     url: str
     index: tuple[str, ...]
+    pipeline: str | None
     offline: bool
     cache: Path
 
@@ -71,39 +72,21 @@ class Chosen:
             own = OwnFiles(self.judgments, self.catalogue, columns, names, self.esci_ratings, self.split_file)
         return Selection(self.data, self.preset, self.split, own, self.limit_queries)
 
-    def place(self) -> Place:
-        """Where the first passes run."""
+    def place(self, first_passes: Sequence[FirstPass]) -> Place:
+        """Where the first passes run, and which they are."""
+        from training.evaluate.node import Searches  # noqa: PLC0415
         from training.evaluate.setup import Place  # noqa: PLC0415
 
-        return Place(None if self.offline else self.url, self.index, self.cache)
+        if self.pipeline is not None and self.offline:
+            raise click.UsageError("--pipeline says how documents of a node's index are read: leave --offline out, or --pipeline")
+        searches = Searches(names_of(first_passes), own_of(first_passes), self.pipeline)
+        return Place(None if self.offline else self.url, self.index, self.cache, searches)
 
     def embedder_directory(self) -> Path | None:
         """The embedder: the one named, else the shipped one where it is there."""
         if self.no_vectors:
             return None
         return self.embedder or (_EMBEDDER if (_EMBEDDER / FILE_NAME).is_file() else None)
-
-
-def first_pass_option(meaning: str) -> Callable[[Command], Command]:
-    """`--first-pass` of a command that has the shared options; it reaches the command as `first_passes`."""
-    return click.option(
-        "--first-pass",
-        "first_passes",
-        multiple=True,
-        type=click.Choice(("bm25", "knn", "rrf")),
-        default=("rrf",),
-        show_default=True,
-        callback=_with_vectors,
-        help=f"{meaning}; repeatable.",
-    )
-
-
-def _with_vectors(context: click.Context, _parameter: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
-    # Without vectors a default first pass falls back to BM25; one that was asked for must not, in silence.
-    asked = context.get_parameter_source("first_passes") is ParameterSource.COMMANDLINE
-    if asked and context.params["no_vectors"] and {"knn", "rrf"} & {*values}:
-        raise click.UsageError("--first-pass knn and rrf need vectors: leave them out, or --no-vectors")
-    return values
 
 
 def evaluation_options(*, split: str) -> Callable[[Command], Command]:
@@ -134,7 +117,8 @@ def evaluation_options(*, split: str) -> Callable[[Command], Command]:
         click.option("--no-vectors", is_flag=True, is_eager=True, help="Words alone: no kNN, no RRF, no dense feature."),
         url_option,
         click.option("--index", multiple=True, help="Once, or per data set. Default: content for msrd, else products."),
-        click.option("--offline", is_flag=True, help="No node: BM25 and exact neighbours in memory."),
+        click.option("--pipeline", help="Whose `fields` documents of a node are read by. Default: the index's default pipeline."),
+        click.option("--offline", is_flag=True, is_eager=True, help="No node: BM25 and exact neighbours in memory."),
         click.option("--cache", type=click.Path(path_type=Path), default=CHECKOUT / "var" / "evaluate", help="Keeps vectors between runs."),
     ]
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import click
 from msgspec.structs import replace
 
-from scripts.evaluation import Chosen, evaluation_options, first_pass_option
+from scripts.evaluation import Chosen, evaluation_options
+from scripts.first_passes import FirstPass, first_pass_option, names_of
 from scripts.output import json_option, print_json, progress_bar
 from sidecar.fusion import DENSE
 from sidecar.log import configure_logging
@@ -39,7 +40,7 @@ def command(
     *,
     chosen: Chosen,
     model: Path,
-    first_passes: tuple[str, ...],
+    first_passes: tuple[FirstPass, ...],
     window: int,
     prior: Path | None,
     folds: int,
@@ -59,10 +60,10 @@ def command(
     from training.evaluate.fuse import fuse_model, write_fusion  # noqa: PLC0415
 
     configure_logging("error")
-    plan = Plan(window, (), first_passes, timed_again=0, similarity=not no_similarity)
+    plan = Plan(window, (), names_of(first_passes), timed_again=0, similarity=not no_similarity)
     try:
         near = _fusion(prior, no_similarity=no_similarity) if prior is not None else None
-        sets, place, embedder = chosen.selection().read(), chosen.place(), chosen.embedder_directory()
+        sets, place, embedder = chosen.selection().read(), chosen.place(first_passes), chosen.embedder_directory()
         fitted = fuse_model(model, sets, place, embedder, plan, folds=folds, progress=progress_bar, prior=near)
     except ValueError as error:
         raise click.ClickException(str(error)) from error

@@ -13,6 +13,7 @@ from click.core import ParameterSource
 from cluster.connection import connected
 from cluster.errors import ClusterError
 from cluster.workspace import SHIPPED_MODELS
+from scripts.first_passes import FirstPass, FirstPassType, names_of, own_of
 from scripts.output import index_option, progress_bar, url_option
 from sidecar.log import configure_logging
 from sidecar.manifest import FILE_NAME
@@ -31,7 +32,9 @@ def mining_options(function: Command) -> Command:
     """Which first pass of which index gives hard negatives."""
     options = [
         click.option(
-            "--mine", type=click.Choice(("bm25", "knn", "rrf")), help="Search --index at --url for hard negatives; rrf fuses both."
+            "--mine",
+            type=FirstPassType(),
+            help="Search --index at --url for hard negatives; rrf fuses both, NAME=FILE is your clients' own search.",
         ),
         url_option,
         index_option,
@@ -55,8 +58,9 @@ def check_mining(options: dict[str, Any]) -> None:
         return
     if options["run_file"]:
         raise click.UsageError("--mine and --run exclude each other: hard negatives come from an index or from a run file")
-    if options["mine"] == "bm25" and options["embedder"]:
-        raise click.UsageError("--embedder is for --mine knn and rrf: bm25 reads no vectors")
+    if options["embedder"] and not _needs_vectors(options["mine"]):
+        (name,) = names_of([options["mine"]])
+        raise click.UsageError(f"--embedder is for --mine knn and rrf, or a search of your own by vectors: {name} reads none")
     depth, below = options["mine_depth"], options["hard_below"]
     if depth <= below:
         raise click.UsageError(f"--mine-depth {depth} leaves no hit below --hard-below {below}: raise the one or lower the other")
@@ -71,20 +75,27 @@ def opened_mining(options: dict[str, Any]) -> Iterator[Mining | None]:
         yield None
         return
     from training.evaluate.mining import Mining  # noqa: PLC0415 - onnxruntime and ibis are slow to import
-    from training.evaluate.node import Node  # noqa: PLC0415
+    from training.evaluate.node import Node, Searches  # noqa: PLC0415
     from training.evaluate.served import Served  # noqa: PLC0415
 
     configure_logging("error")
-    directory = None if options["mine"] == "bm25" else _embedder(options)
+    mined: FirstPass = options["mine"]
+    directory = _embedder(options) if _needs_vectors(mined) else None
     with ExitStack() as stack:
         client = stack.enter_context(connected(options["url"]))
         embedder = None if directory is None else stack.enter_context(Served({}, directory))
-        node = Node(client, options["index"], embedder)
-        yield Mining(node, options["mine"], progress_bar, options["mine_depth"], options["hard_below"])
+        (name,) = names_of([mined])
+        node = Node(client, options["index"], embedder, Searches((name,), own_of([mined])))
+        yield Mining(node, name, progress_bar, options["mine_depth"], options["hard_below"])
+
+
+def _needs_vectors(mined: FirstPass) -> bool:
+    return mined != "bm25" if isinstance(mined, str) else mined.needs_vector
 
 
 def _embedder(options: dict[str, Any]) -> Path:
     directory: Path = options["embedder"] or _EMBEDDER
     if not (directory / FILE_NAME).is_file():
-        raise ClusterError(f"--mine {options['mine']} needs an embedder, and {directory} holds none: name one (--embedder), or --mine bm25")
+        (name,) = names_of([options["mine"]])
+        raise ClusterError(f"--mine {name} needs an embedder, and {directory} holds none: name one (--embedder), or --mine bm25")
     return directory

@@ -8,7 +8,7 @@ import pytest
 
 from sidecar.encoding import Fields
 from training.data.lists import QueryList
-from training.evaluate.candidates import BM25, KNN, RANDOM, RRF, Retrieved, Scores, reciprocal_rank_fusion, retrieve
+from training.evaluate.candidates import BM25, KNN, RANDOM, RRF, SIMILARITY, Retrieved, Scores, reciprocal_rank_fusion, retrieve
 
 QUERY = QueryList("q", "red shoe", ("a", "d", "e"), (3.0, 0.0, 2.0), "test")
 WORDS = {"a": 3.0, "b": 2.0, "c": 1.0}
@@ -84,3 +84,38 @@ def test_random_order_is_the_same_for_a_seed_and_holds_the_window_of_the_fusion(
 
 def test_random_order_differs_between_seeds() -> None:
     assert len({found(seed=seed).full[RANDOM].doc_ids for seed in range(20)}) > 1
+
+
+class OwnSource(FixedSource):
+    """A search of the shop's own beside words, or alone."""
+
+    def __init__(self, *others: str) -> None:
+        self._others = others
+
+    def search(self, query: str, depth: int) -> Mapping[str, Scores]:
+        found = super().search(query, depth)
+        return {"shop": {"c": 2.0, "a": 1.0}, **{name: found[name] for name in self._others}}
+
+    def score(self, query: str, doc_ids: Sequence[str]) -> Mapping[str, Scores]:
+        found = super().score(query, doc_ids)
+        others = {name: found[name] for name in self._others}
+        return {"shop": {"a": 1.0}, **others, **({} if KNN in others else {SIMILARITY: dict.fromkeys(doc_ids, 0.5)})}
+
+
+def test_a_search_of_the_shops_own_is_no_part_of_the_fusion() -> None:
+    fused = retrieve(OwnSource(BM25, KNN), QUERY, depth=4, window=4).full[RRF]
+
+    assert fused == found().full[RRF]
+    assert set(retrieve(OwnSource(BM25), QUERY, depth=4, window=4).full) == {"shop", BM25, RANDOM}
+
+
+def test_similarity_without_knn_is_no_pass_and_goes_along_with_hits() -> None:
+    retrieved = retrieve(OwnSource(), QUERY, depth=4, window=4)
+
+    assert set(retrieved.full) == set(retrieved.judged) == {"shop", RANDOM}
+    assert retrieved.full["shop"].dense == (0.5, 0.5)
+    assert retrieve(OwnSource(), QUERY, depth=4, window=4, similarity=False).full["shop"].dense == (None, None)
+
+
+def test_random_order_is_of_the_shops_own_window_where_nothing_else_ran() -> None:
+    assert set(retrieve(OwnSource(), QUERY, depth=4, window=4).full[RANDOM].doc_ids) == {"a", "c"}

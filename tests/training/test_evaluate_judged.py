@@ -11,8 +11,9 @@ from cluster.errors import ClusterError, InvalidCatalogue
 from tests.training.shop import write_shop
 from tests.training.test_prepare import rerank_data, shop
 from training.batches import TrainingList
+from training.data.lists import QueryList
 from training.data.splits import PARTS, part_of
-from training.evaluate.judged import OwnFiles, limited, read_folder, read_own
+from training.evaluate.judged import JudgedSet, OwnFiles, limited, misspelt, read_folder, read_own
 from training.evaluate.setup import Selection, spread
 from training.training_set import read_lists, write_documents, write_lists
 
@@ -156,3 +157,14 @@ def test_a_split_file_that_leaves_a_query_out_is_refused(parted):
 def test_several_parts_of_own_judgments_are_several_sets(parted):
     found = Selection((), splits=("train", "validation"), own=parted).read()
     assert [(judged.name, judged.part) for judged in found] == [("judgments", "train"), ("judgments 2", "validation")]
+
+
+def test_misspelt_queries_have_one_slip_the_same_at_every_run_and_those_left_are_counted() -> None:
+    items = tuple(QueryList(str(number), text, ("a",), (1.0,), "shop") for number, text in enumerate(("running shoes", "red tv")))
+    judged = JudgedSet("shop", "all", {}, items)
+    wrong = misspelt(judged)
+
+    assert wrong == misspelt(judged)
+    assert wrong.queries[0].query != "running shoes"
+    assert wrong.queries[1] == items[1]
+    assert wrong.notes == ("queries have one typing slip each, but for 1 without a word of four letters",)

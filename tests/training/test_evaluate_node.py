@@ -11,8 +11,12 @@ import pytest
 
 from cluster.embedding import VECTOR_FIELD
 from cluster.errors import ClusterError
-from training.evaluate.candidates import BM25, KNN
-from training.evaluate.node import Node, read_roles
+from cluster.search_template import SearchTemplate
+from sidecar.encoding import Fields
+from training.evaluate.candidates import BM25, KNN, SIMILARITY, Scores
+from training.evaluate.node import Node, Searches, read_roles
+
+OWN = Searches(("shop",), (SearchTemplate("shop", "{{query}}"),))
 
 
 class Embedder:
@@ -31,10 +35,13 @@ class Embedder:
 class Client:
     """An index of one document that remembers what it was asked."""
 
-    def __init__(self, *, knn_score: float = 1.0, vectors: bool = True, pipeline: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self, *, knn_score: float = 1.0, vectors: bool = True, words: bool = True, pipeline: Mapping[str, Any] | None = None
+    ) -> None:
         self.searches: list[tuple[dict[str, Any], dict[str, str]]] = []
         self._knn_score = knn_score
         self._vectors = vectors
+        self._words = words
         self._pipeline = pipeline
         self.indices = self
         self.transport = self
@@ -46,11 +53,19 @@ class Client:
         default = {"search": {"default_pipeline": "ours"}} if self._pipeline else {}
         return {f"{index}-1": {"mappings": {}, "settings": {"index": default}}}
 
+    def field_caps(self, index: str, fields: str) -> dict[str, Any]:
+        return {"fields": {"title": {"text": {}}} if self._words and "title" in fields.split(",") else {}}
+
+    def render_search_template(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        return {"template_output": {"query": {"match": {"name": body["params"]["query"]}}}}
+
     def perform_request(self, method: str, url: str) -> dict[str, Any]:
         return {"ours": self._pipeline}
 
-    def search(self, index: str, body: dict[str, Any], params: dict[str, str]) -> dict[str, Any]:
-        self.searches.append((body, params))
+    def search(
+        self, index: str, body: dict[str, Any], params: dict[str, str] | None = None, headers: dict[str, str] | None = None
+    ) -> dict[str, Any]:
+        self.searches.append((body, params or headers or {}))
         if "exists" in body["query"] and not self._vectors:
             return {"hits": {"hits": []}}
         score = self._knn_score if "knn" in body["query"] else 7.0
@@ -123,3 +138,54 @@ def test_a_path_through_a_list_of_objects_gives_the_value_of_each() -> None:
     source = {"offers": [{"colour": "red"}, {"colour": "blue"}, {"size": 4}], "empty": []}
 
     assert read_roles(source, {"color": "offers.colour", "size": "empty"}) == {"color": ["red", "blue"]}
+
+
+def test_with_a_search_of_the_shops_own_only_what_is_named_runs() -> None:
+    client = Client(words=False, vectors=False)
+    node = Node(client, "shop", None, OWN)
+
+    assert node.search("shoe", 50) == {"shop": {"p1": 7.0}}
+    assert node.score("shoe", ["p1"]) == {"shop": {"p1": 7.0}}
+    assert all(asked == {"X-Rerank": "off"} for _, asked in client.searches)
+    assert node.describe() == "index shop, 1 documents: shop (the shop's own search)"
+
+
+def test_ordinary_passes_run_beside_the_shops_own_where_they_are_named() -> None:
+    node = Node(Client(), "shop", Embedder(), Searches((BM25, "shop"), OWN.own))
+
+    assert list(node.search("shoe", 50)) == [BM25, "shop"]
+
+
+def test_an_index_without_the_fields_that_words_are_looked_for_in_is_refused() -> None:
+    with pytest.raises(ClusterError, match=r"shop has none of the fields title, .*--first-pass NAME=FILE"):
+        Node(Client(words=False), "shop", None)
+
+
+def test_similarity_to_the_shops_own_hits_is_of_the_indexs_vectors_where_they_are_the_embedders() -> None:
+    client = Client()
+    node = Node(client, "shop", Embedder(), OWN)
+
+    assert node.score("shoe", ["p1"]) == {"shop": {"p1": 7.0}, SIMILARITY: {"p1": 1.0}}
+
+
+@pytest.mark.parametrize("client", [Client(vectors=False), Client(knn_score=0.9)], ids=["none", "another embedder's"])
+def test_similarity_is_computed_where_the_index_holds_no_vectors_of_the_embedder(client: Client) -> None:
+    def similar(query: str, documents: Mapping[str, Fields]) -> Scores:
+        assert query == "shoe"
+        return dict.fromkeys(documents, 0.25)
+
+    node = Node(client, "shop", Embedder(), OWN, similar)
+
+    assert node.score("shoe", ["p1"])[SIMILARITY] == {"p1": 0.25}
+
+
+def test_fields_are_read_by_the_pipeline_that_is_named() -> None:
+    client = Client(pipeline={"request_processors": [{"rerank_window": {"fields": {"title": "name"}}}]})
+    node = Node(client, "products", None, Searches(pipeline="ours"))
+
+    assert node.fields(["p1"]) == {"p1": {"title": "Named"}}
+
+
+def test_a_pipeline_that_reads_nothing_is_refused() -> None:
+    with pytest.raises(ClusterError, match="no pipeline ours with `fields`"):
+        Node(Client(pipeline={"request_processors": []}), "products", None, Searches(pipeline="ours"))

@@ -16,6 +16,8 @@ from training.metrics.ranking import ranking
 
 Scores = Mapping[str, float]
 BM25, KNN, RRF, RANDOM = "bm25", "knn", "rrf", "random"
+# Not a pass: how similar documents are to the query by vectors, where kNN is no pass that was asked for.
+SIMILARITY = "similarity"
 FIRST_PASSES = (BM25, KNN, RRF)
 # The constant of Cormack et al. (SIGIR 2009), and OpenSearch's own default.
 _RRF_K = 60
@@ -34,11 +36,12 @@ class Source(Protocol):
         ...
 
     def search(self, query: str, depth: int) -> Mapping[str, Scores]:
-        """The `depth` best documents of each pass (BM25, and kNN where there are vectors)."""
+        """The `depth` best documents of each pass: BM25, kNN where there are vectors, searches of the shop's own by their names."""
         ...
 
     def score(self, query: str, doc_ids: Sequence[str]) -> Mapping[str, Scores]:
-        """The same passes' scores of these documents alone; one that a pass does not find is left out."""
+        """The same passes' scores of these documents alone, and similarities where kNN is not among them; one that a pass does not find
+        is left out."""
         ...
 
     def fields(self, doc_ids: Sequence[str]) -> Mapping[str, Fields]:
@@ -74,10 +77,11 @@ def retrieve(source: Source, query: QueryList, *, depth: int, window: int, simil
     known = source.fields(query.doc_ids)
     judged_ids = [doc_id for doc_id in query.doc_ids if doc_id in known]
     wanted = list(dict.fromkeys([*judged_ids, *(doc_id for doc_ids in full.values() for doc_id in doc_ids)]))
-    scored = source.score(query.query, wanted)
-    dense = scored.get(KNN, {}) if similarity else {}
+    scored = dict(source.score(query.query, wanted))
+    dense = scored.pop(SIMILARITY, scored.get(KNN, {})) if similarity else {}
+    scored.pop(SIMILARITY, None)
     judged_scores = with_fusion({name: _among(judged_ids, scores) for name, scores in scored.items()})
-    last = RRF if RRF in full else BM25
+    last = next(name for name in (RRF, BM25, *full) if name in full)
     rng = random.Random(f"{seed}:{query.query_id}")
     return Retrieved(
         {
@@ -92,8 +96,9 @@ def retrieve(source: Source, query: QueryList, *, depth: int, window: int, simil
 
 
 def with_fusion(found: Mapping[str, Scores]) -> dict[str, Scores]:
-    """The passes and, where there are several, their reciprocal rank fusion."""
-    return {**found, RRF: reciprocal_rank_fusion(found.values())} if len(found) > 1 else dict(found)
+    """The passes and, where both words and vectors are among them, reciprocal rank fusion of these two."""
+    both = [found[name] for name in (BM25, KNN) if name in found]
+    return {**found, RRF: reciprocal_rank_fusion(both)} if len(both) > 1 else dict(found)
 
 
 def reciprocal_rank_fusion(parts: Iterable[Scores], k: int = _RRF_K) -> dict[str, float]:

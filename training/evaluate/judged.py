@@ -5,6 +5,7 @@ Invariant: a part never holds a query of another part; what is left out is count
 
 from __future__ import annotations
 
+import random
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -15,7 +16,7 @@ import duckdb
 import msgspec
 
 from cluster.errors import InvalidCatalogue
-from training.batches import TrainingList
+from training.batches import TrainingList, with_typo
 from training.data.build import query_lists
 from training.data.catalogue import ESCI, MSRD, PRODUCTS, CatalogueColumns, read_catalogue
 from training.data.engine import open_engine
@@ -118,6 +119,14 @@ def limited(judged: JudgedSet, count: int | None) -> JudgedSet:
     kept = {item.query_id for item in drawn}
     queries = tuple(item for item in judged.queries if item.query_id in kept)
     return replace(judged, queries=queries, notes=(*judged.notes, f"{count} of {len(judged.queries)} queries, drawn by checksum"))
+
+
+def misspelt(judged: JudgedSet) -> JudgedSet:
+    """Every query with one typing slip, the same one at every run; one without a word of four letters stays as it is, and is counted."""
+    queries = tuple(replace(item, query=with_typo(item.query, random.Random(item.query))) for item in judged.queries)
+    same = sum(wrong.query == right.query for wrong, right in zip(queries, judged.queries, strict=True))
+    note = "queries have one typing slip each" + (f", but for {same} without a word of four letters" if same else "")
+    return replace(judged, queries=queries, notes=(*judged.notes, note))
 
 
 def too_few(sets: Sequence[JudgedSet]) -> tuple[str, ...]:

@@ -20,7 +20,8 @@ from training.metrics.ranking import Run, ranking
 
 @dataclass(frozen=True, slots=True)
 class Mining:
-    """What is searched, by which pass (`bm25`; with vectors `knn` and `rrf`), how deep, and the rank below which hits are wanted."""
+    """What is searched, by which pass (`bm25`; with vectors `knn` and `rrf`; or the shop's own), how deep, and the rank below which hits
+    are wanted."""
 
     source: Source
     first_pass: str

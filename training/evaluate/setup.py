@@ -5,22 +5,24 @@ Invariant: what cannot work is refused before anything slow begins, with the fil
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 from cluster.connection import connected
 from cluster.errors import ClusterError, InvalidCatalogue
+from sidecar.encoding import Fields
 from training.data.lists import QueryList
 from training.distil.retrievers import Retriever
 from training.evaluate.candidates import Source
 from training.evaluate.judged import JudgedSet, OwnFiles, Split, limited, read_folder, read_own
 from training.evaluate.memory import DenseVectors, embed_catalogue, in_memory
-from training.evaluate.node import Node
+from training.evaluate.node import Node, Searches
 from training.evaluate.served import EMBEDDER, Served
-from training.evaluate.vectors import VectorCache
+from training.evaluate.vectors import VectorCache, similarities
 
 # Shows a label and a total; moved by the function that it yields.
 Progress = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
@@ -59,6 +61,7 @@ class Place:
     url: str | None
     indices: tuple[str, ...] = ()
     cache: Path = Path("var/evaluate")
+    searches: Searches = field(default_factory=Searches)
 
     def index_of(self, judged: JudgedSet, position: int, count: int) -> str:
         """The index that holds a set."""
@@ -71,29 +74,44 @@ class Place:
 def sources(place: Place, sets: Sequence[JudgedSet], served: Served, progress: Progress) -> Iterator[list[Source]]:
     """One source a set, checked to hold judged documents."""
     with ExitStack() as stack:
+        cache = VectorCache(place.cache / "vectors", served) if EMBEDDER in served.manifests else None
+        if cache is not None:
+            stack.callback(cache.close)
         if place.url is None:
-            found: list[Source] = _in_memory(place, sets, served, progress, stack)
+            found: list[Source] = _in_memory(sets, served, cache, progress)
         else:
             client = stack.enter_context(connected(place.url))
-            embedder = served if EMBEDDER in served.manifests else None
-            found = [Node(client, place.index_of(judged, position, len(sets)), embedder) for position, judged in enumerate(sets)]
+            embedder, similar = (served, partial(similarities, cache, served)) if cache is not None else (None, None)
+            names = [place.index_of(judged, position, len(sets)) for position, judged in enumerate(sets)]
+            found = [Node(client, name, embedder, place.searches, similar) for name in names]
         for source, judged in zip(found, sets, strict=True):
             check_documents(source, judged.queries, judged.name, "evaluate --offline")
+            check_fields(source, judged.queries, judged.name)
         yield found
 
 
 def check_documents(source: Source, queries: Sequence[QueryList], name: str, instead: str) -> None:
-    """Raises ClusterError where the source has none of the judged documents; `instead` is what else the user may do.
+    """Raises ClusterError where the source has none of the judged documents; `instead` is what else the user may do."""
+    if not any(_probed(source, queries)):
+        raise ClusterError(
+            f"{source.describe()}: none of {sum(len(query.doc_ids) for query in queries):,} judged documents of {name} is there. "
+            f"Index its catalogue first (`rerank index FILE --index NAME`), name another index (--index), or {instead}"
+        )
 
-    They are asked for by some queries at a time, so that a source that has them answers once.
-    """
+
+def check_fields(source: Source, queries: Sequence[QueryList], name: str) -> None:
+    """Raises ClusterError where nothing is read of the judged documents: models would be measured on empty texts."""
+    if not any(any(found.values()) for found in _probed(source, queries)):
+        raise ClusterError(
+            f"{source.describe()}: the judged documents of {name} are there, and no model reads any of their fields. `fields` of a "
+            "pipeline says which of yours are title, brand and the rest: make it the index's default pipeline, or name it (--pipeline)"
+        )
+
+
+def _probed(source: Source, queries: Sequence[QueryList]) -> Iterator[Mapping[str, Fields]]:
+    """Judged documents of some queries at a time, so that a source that has them answers once."""
     for start in range(0, len(queries), _PROBED):
-        if source.fields([doc_id for query in queries[start : start + _PROBED] for doc_id in query.doc_ids]):
-            return
-    raise ClusterError(
-        f"{source.describe()}: none of {sum(len(query.doc_ids) for query in queries):,} judged documents of {name} is there. "
-        f"Index its catalogue first (`rerank index FILE --index NAME`), name another index (--index), or {instead}"
-    )
+        yield source.fields([doc_id for query in queries[start : start + _PROBED] for doc_id in query.doc_ids])
 
 
 def spread(values: Sequence[Value], count: int, option: str) -> list[Value]:
@@ -116,10 +134,7 @@ def distinct(sets: Sequence[JudgedSet]) -> list[JudgedSet]:
     return named
 
 
-def _in_memory(place: Place, sets: Sequence[JudgedSet], served: Served, progress: Progress, stack: ExitStack) -> list[Source]:
-    cache = VectorCache(place.cache / "vectors", served) if EMBEDDER in served.manifests else None
-    if cache is not None:
-        stack.callback(cache.close)
+def _in_memory(sets: Sequence[JudgedSet], served: Served, cache: VectorCache | None, progress: Progress) -> list[Source]:
     found: list[Source] = []
     for judged in sets:
         if not judged.catalogue:

@@ -36,8 +36,12 @@ class System:
 
 
 def first_pass_systems(found: Mapping[str, Candidates]) -> list[System]:
-    """The passes that a source has, and random order."""
-    return [System(name, name) for name in (*FIRST_PASSES, RANDOM) if name in found]
+    """The passes that a source has, the shop's own after the ordinary ones, and random order."""
+    return [System(name, name) for name in sorted(found, key=_place)]
+
+
+def _place(name: str) -> int:
+    return FIRST_PASSES.index(name) if name in FIRST_PASSES else len(FIRST_PASSES) + (name == RANDOM)
 
 
 def model_systems(fusions: Mapping[str, Fusion | None], passes: Sequence[str]) -> list[System]:

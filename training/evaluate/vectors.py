@@ -5,7 +5,7 @@ Invariant: a vector's key is the model's key and the document's fields, so that 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from hashlib import blake2b
 from pathlib import Path
 
@@ -53,3 +53,16 @@ class VectorCache:
                     transaction.put(keys[position], vector.tobytes())
         advance(len(bodies))
         return np.stack([np.frombuffer(bytes(record), dtype=np.float32) for record in found if record is not None])
+
+
+def similarities(cache: VectorCache, embedder: Embedder, query: str, documents: Mapping[str, Fields]) -> dict[str, float]:
+    """Cosines of a query to documents by their ids: what a sidecar that has met them knows, whatever vectors an index holds."""
+    if not documents:
+        return {}
+    vectors = cache.documents(list(documents.values()), _untold)
+    cosines: Vectors = vectors @ np.asarray(embedder.query(query), dtype=np.float32)
+    return dict(zip(documents, cosines.tolist(), strict=True))
+
+
+def _untold(_done: int) -> None:
+    """Nobody waits for so few."""
