@@ -40,6 +40,12 @@ class Candidate:
             self._text = _composed(self._template, self._document)
         return self._text
 
+    def mentions(self, word: str) -> bool:
+        """Whether a lower-case word stands anywhere in the document, read or still JSON, where escaped letters hide it."""
+        if isinstance(self._document, msgspec.Raw):
+            return word in str(bytes(self._document), "utf-8", "replace").lower()
+        return any(word in text.lower() for text in self.text)
+
     def kept(self) -> Candidate:
         """The same for longer than its request: a document's JSON is a view that holds the whole body in memory."""
         document = self._document

@@ -99,6 +99,8 @@ class Settings(BaseSettings):
         default=2000, ge=1, description="Milliseconds of estimated work waiting before 429. Too large: answers that are late for all."
     )
 
+    spelling: bool = Field(default=True, description="Read a mistyped word of the query as the word of its hits that is one slip away.")
+
     max_body_bytes: int = Field(
         default=8 * MIB, ge=1024, description="Bytes of a request body. Too large: memory for each request in flight."
     )

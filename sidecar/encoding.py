@@ -135,6 +135,7 @@ class TextEncoder:
         self.cls = _token_id(tokenizer, "[CLS]", "<s>")
         self.sep = _token_id(tokenizer, "[SEP]", "</s>")
         self.pad = _token_id(tokenizer, "[PAD]", "<pad>")
+        self._unknown = next((found for name in ("[UNK]", "<unk>") if (found := tokenizer.token_to_id(name)) is not None), None)
         self._separator = np.asarray(self._ids([template.separator])[0], dtype=np.int64)
 
     def encode_query(self, text: str) -> Tokens:
@@ -143,6 +144,10 @@ class TextEncoder:
         # What people type holds no markup: `tv <$500 >50 inch` is all meant.
         ids = self._ids([" ".join(text.split())[: limit * _CHARS_PER_TOKEN]])[0]
         return np.asarray(ids[:limit], dtype=np.int64)
+
+    def knows(self, words: Sequence[str]) -> list[bool]:
+        """Whether the vocabulary has each word as one token."""
+        return [len(ids) == 1 and ids[0] != self._unknown for ids in self._ids(words)]
 
     def encode_prefix(self, text: str) -> Tokens:
         """Token ids of a text that a bi-encoder sets before another: shape [tokens], int64, untruncated."""

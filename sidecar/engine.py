@@ -23,6 +23,7 @@ from sidecar.metrics import Metrics
 from sidecar.profiles import Profile, Profiles
 from sidecar.ranker import Pair
 from sidecar.ranking import Ranking, RankRequest, first_pass_ranking, gated, model_ranking, wants_similarities
+from sidecar.spelling import respelt
 from sidecar.states import DocumentStates
 from sidecar.store import DocumentStore
 
@@ -55,6 +56,7 @@ class Engine:
         default_profile: str,
         embeddings: Embeddings,
         store: DocumentStore[DocumentStates] | None = None,
+        spelling: bool = True,
     ) -> None:
         self._profiles = profiles
         self._batcher = batcher
@@ -64,6 +66,7 @@ class Engine:
         self.default_profile = default_profile
         self.embeddings = embeddings
         self._store = store
+        self._spelling = spelling
         self._draining = False
 
     def start(self) -> None:
@@ -131,12 +134,20 @@ class Engine:
         if gated(profile.manifest.fusion, request):
             self._metrics.hits.labels(profile.name, "gate").inc(len(request.documents))
             return first_pass_ranking(profile.manifest, profile.model, request)
-        request = self._with_similarities(profile, request)
         candidates = self._candidates(profile, request.documents)
+        if self._spelling and request.own:
+            request = replace(request, query=self._respelt(profile, request.query, candidates))
+            query = profile.encoder.encode_query(request.query)
+        request = self._with_similarities(profile, request)
         pairs, cached = self._pairs(profile, query, candidates, request.deadline)
         self._metrics.hits.labels(profile.name, "cache").inc(sum(cached))
         self._metrics.hits.labels(profile.name, "model").inc(len(cached) - sum(cached))
         return model_ranking(profile.manifest, profile.model, request, pairs, cached)
+
+    def read(self, query: str, documents: Sequence[Document], *, profile: str) -> str:
+        """The query as the profile reads it among these documents (sidecar.spelling)."""
+        chosen = self._profile(profile)
+        return self._respelt(chosen, query, self._candidates(chosen, documents)) if self._spelling else query
 
     def fill(self, documents: Sequence[Document], *, profile: str | None, deadline: float) -> int:
         """Have the documents' states in the document store; how many were computed anew."""
@@ -156,6 +167,12 @@ class Engine:
         known = self.embeddings.similarities(request.query, request.documents, deadline=request.deadline)
         self._metrics.stage.labels("similarity").observe(time.perf_counter() - started)
         return replace(request, dense=known)
+
+    def _respelt(self, profile: Profile, query: str, candidates: Sequence[Candidate]) -> str:
+        found = respelt(query, candidates, profile.encoder.knows)
+        if found != query:
+            self._metrics.respelt.inc()
+        return found
 
     def _candidates(self, profile: Profile, documents: Sequence[Document]) -> list[Candidate]:
         return self._recognizer.candidates(profile.encoder.template, profile.encoding, documents)

@@ -62,6 +62,7 @@ def make_engine(settings: Settings, metrics: Metrics) -> Engine:
         default_profile=settings.default_profile,
         embeddings=make_embeddings(settings, metrics, profiles, batcher, recognizer, caches),
         store=store,
+        spelling=settings.spelling,
     )
 
 

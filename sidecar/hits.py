@@ -46,7 +46,7 @@ def hits_blueprint(settings: Settings, engine: Engine) -> Blueprint:
             )
         )
         g.facts = {"hits": len(asked.hits), "cached": sum(ranking.cached), "model": ranking.model}
-        return json_answer(_answer(ranking, started, explain=asked.explain))
+        return json_answer(_answer(ranking, asked, started))
 
     @routes.post("/v1/embed")
     def embed() -> Response:
@@ -91,13 +91,14 @@ def check_count(count: int, limit: int) -> None:
         raise RequestTooLarge(f"{count} documents are more than the {limit} that one request may have")
 
 
-def _answer(ranking: Ranking, started: float, *, explain: bool) -> HitsResponse:
+def _answer(ranking: Ranking, asked: HitsRequest, started: float) -> HitsResponse:
     return HitsResponse(
         scores=ranking.scores,
         model=ranking.model,
         took_ms=round((time.monotonic() - started) * 1000, 3),
         cached=sum(ranking.cached),
-        explain=_explanations(ranking) if explain else None,
+        read_as=ranking.query if ranking.query != asked.query else None,
+        explain=_explanations(ranking) if asked.explain else None,
     )
 
 

@@ -27,6 +27,9 @@ class Metrics:
         )
         self.stage = Histogram("rerank_stage_seconds", "Seconds of one request in a stage", ("stage",), buckets=_SECONDS, registry=registry)
         self.hits = Counter("rerank_hits", "Documents scored or answered from the cache", ("profile", "source"), registry=registry)
+        self.respelt = Counter(
+            "rerank_queries_respelt", "Queries of which a mistyped word was read as its hits spell it", registry=registry
+        )
         self.refused = Counter("rerank_refused", "Requests refused by estimated work, or by their wait for a thread", registry=registry)
         self.dropped = Counter("rerank_dropped", "Requests dropped because they could not end in time", registry=registry)
         self.backlog_ms = self._gauge("rerank_backlog_milliseconds", "Estimated milliseconds of work let in and not done")

@@ -22,7 +22,7 @@ class RankRequest:
     """A query with its candidates: fields by role, or one plain text; the first pass's scores where known.
 
     `own=False` scores what is given and nothing else, for those who measure the model: kinds of queries too that its manifest leaves to
-    the first pass, and no similarities but the request's.
+    the first pass, no similarities but the request's, and the query as it is spelt.
     """
 
     query: str
@@ -36,13 +36,15 @@ class RankRequest:
 
 @dataclass(frozen=True, slots=True)
 class Ranking:
-    """Scores aligned with the documents. `raw` is before the manifest's transform: a logit, or the fusion's sum."""
+    """Scores aligned with the documents, and the query as it was read. `raw` is before the manifest's transform: a logit, or the
+    fusion's sum."""
 
     scores: list[float]
     raw: list[float]
     features: Features
     cached: list[bool]
     model: str
+    query: str
 
 
 def gated(fusion: Fusion | None, request: RankRequest) -> bool:
@@ -64,7 +66,7 @@ def first_pass_ranking(manifest: Manifest, model: str, request: RankRequest) -> 
     """The first pass's order, as z-normalised scores; logits and overlaps were not computed and are 0."""
     none = np.zeros(len(request.documents))
     columns = features(none, title_overlap=none, text_overlap=none, first_pass=request.first_pass, dense=request.dense)
-    return _ranking(manifest, model, columns[FIRST_PASS], columns, [False] * len(request.documents))
+    return _ranking(manifest, model, columns[FIRST_PASS], columns, [False] * len(request.documents), request.query)
 
 
 def model_ranking(manifest: Manifest, model: str, request: RankRequest, pairs: Sequence[Pair], cached: list[bool]) -> Ranking:
@@ -72,11 +74,11 @@ def model_ranking(manifest: Manifest, model: str, request: RankRequest, pairs: S
     logits, title, text = zip(*pairs, strict=True) if pairs else ((), (), ())
     columns = features(logits, title_overlap=title, text_overlap=text, first_pass=request.first_pass, dense=request.dense)
     raw = columns[CROSS_ENCODER] if manifest.fusion is None else fuse(manifest.fusion, columns)
-    return _ranking(manifest, model, raw, columns, cached)
+    return _ranking(manifest, model, raw, columns, cached, request.query)
 
 
-def _ranking(manifest: Manifest, model: str, raw: Column, columns: Features, cached: list[bool]) -> Ranking:
-    return Ranking(transformed(raw, manifest.transform).tolist(), raw.tolist(), columns, cached, model)
+def _ranking(manifest: Manifest, model: str, raw: Column, columns: Features, cached: list[bool], query: str) -> Ranking:
+    return Ranking(transformed(raw, manifest.transform).tolist(), raw.tolist(), columns, cached, model, query)
 
 
 def transformed(raw: Column, transform: Transform) -> Column:

@@ -53,12 +53,13 @@ class Explanation(msgspec.Struct, frozen=True):
 
 
 class HitsResponse(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Scores aligned with the request's hits."""
+    """Scores aligned with the request's hits; `read_as` is the query as the model read it, where that is not as it was sent."""
 
     scores: list[float]
     model: str
     took_ms: float
     cached: int | None = None
+    read_as: str | None = None
     explain: list[Explanation] | None = None
 
 

@@ -36,9 +36,11 @@ def test_the_sidecar_reads_what_the_plugin_writes() -> None:
 @pytest.mark.parametrize("name", RIGHT)
 def test_a_right_answer_is_one_that_the_sidecar_could_have_sent(name: str) -> None:
     answer = msgspec.json.decode(ANSWERS[name]["body"], type=msgspec.defstruct("Sent", [("scores", list[float]), ("model", str)]))
-    sent = msgspec.json.decode(msgspec.json.encode(HitsResponse(answer.scores, answer.model, took_ms=1.0)))
+    read_as = ANSWERS[name].get("read_as")
+    sent = msgspec.json.decode(msgspec.json.encode(HitsResponse(answer.scores, answer.model, took_ms=1.0, read_as=read_as)))
     assert sent["scores"] == ANSWERS[name]["scores"]
     assert sent["model"] == ANSWERS[name]["model"]
+    assert sent.get("read_as") == read_as
 
 
 @pytest.mark.parametrize("name", ERRORS)

@@ -40,6 +40,18 @@ def test_both_pages_of_a_request_are_shown(node: Node, sidecar: Service, reranke
         assert comparison["reranked"]["applied"] is True
 
 
+def test_a_mistyped_query_is_reranked_as_its_hits_spell_it_and_the_page_says_so(client: OpenSearch, reranked_index: str) -> None:
+    def page(text: str) -> tuple[list[str], str | None]:
+        # Only right words lead to these hits, so that both queries have the same window.
+        body = {"query": {"multi_match": {"query": text, "fields": ["title"], "fuzziness": "AUTO", "prefix_length": 1}}, "size": 10}
+        found = client.search(index=reranked_index, body=body)
+        return [hit["_id"] for hit in found["hits"]["hits"]], found["ext"]["rerank"].get("read_as")
+
+    assert page("children's traniers")[1] == "children's trainers"
+    assert page("children's trainers")[1] is None
+    assert set(page("children's traniers")[0][:3]) == set(page("children's trainers")[0][:3])
+
+
 def test_a_pure_vector_request_has_no_text_and_keeps_its_order(node: Node, sidecar: Service, reranked_index: str) -> None:
     where = ["--index", reranked_index, "--url", node.url, "--sidecar", sidecar.url]
 

@@ -73,7 +73,14 @@ def work(
     return Work(model="m", items=items, lengths=[length] * len(items), run=run, deadline=deadline)
 
 
-def make_engine(scorer: FakeScorer, *, fusion: Fusion | None = None, transform: Transform = "identity", score_bytes: int = 10**6) -> Engine:
+def make_engine(
+    scorer: FakeScorer,
+    *,
+    fusion: Fusion | None = None,
+    transform: Transform = "identity",
+    score_bytes: int = 10**6,
+    spelling: bool = True,
+) -> Engine:
     """A started engine with one profile, `fast`, on a fake scorer."""
     batcher = make_batcher(threads=2, tokens=64)
     documents: Cache[DocumentTokens] = Cache(10**6, lambda document: document.ids.nbytes)
@@ -101,4 +108,5 @@ def make_engine(scorer: FakeScorer, *, fusion: Fusion | None = None, transform: 
         metrics=metrics,
         default_profile="fast",
         embeddings=embeddings,
+        spelling=spelling,
     )

@@ -39,6 +39,13 @@ def test_hits_are_answered_with_one_finite_score_each(client):
     assert answer["took_ms"] > 0
 
 
+def test_an_answer_says_how_a_mistyped_query_was_read(client):
+    hits = [{"fields": {"title": "running shoe"}}, {"fields": {"title": "phone"}}]
+
+    assert client.post("/v1/hits", json={"query": "runnign shoe", "hits": hits}).json["read_as"] == "running shoe"
+    assert "read_as" not in client.post("/v1/hits", json={"query": "running shoe", "hits": hits}).json
+
+
 def test_a_field_that_holds_an_object_does_not_fail_the_page(client):
     odd = {"query": "red", "hits": [{"fields": {"title": {"en": "shoe"}, "brand": ["acme", None, 3], "description": None}}]}
     assert client.post("/v1/hits", json=odd).status_code == 200

@@ -119,3 +119,30 @@ def test_similarity_without_knn_is_no_pass_and_goes_along_with_hits() -> None:
 
 def test_random_order_is_of_the_shops_own_window_where_nothing_else_ran() -> None:
     assert set(retrieve(OwnSource(), QUERY, depth=4, window=4).full[RANDOM].doc_ids) == {"a", "c"}
+
+
+def test_similarities_are_those_of_the_query_as_it_is_read_and_passes_get_it_as_it_was_typed() -> None:
+    class Asked(OwnSource):
+        def __init__(self) -> None:
+            super().__init__()
+            self.searched: list[str] = []
+
+        def search(self, query: str, depth: int) -> Mapping[str, Scores]:
+            self.searched.append(query)
+            return super().search(query, depth)
+
+        def score(self, query: str, doc_ids: Sequence[str]) -> Mapping[str, Scores]:
+            similarity = {"red shoe": 0.5, "red shoes": 0.75}[query]
+            return {**super().score(query, doc_ids), SIMILARITY: dict.fromkeys(doc_ids, similarity)}
+
+    def read(found: Mapping[str, Sequence[str]]) -> str:
+        assert dict(found) == {"shop": ["c", "a"]}
+        return "red shoes"
+
+    source = Asked()
+    retrieved = retrieve(source, QUERY, depth=4, window=4, read=read)
+
+    assert source.searched == ["red shoe"]
+    assert retrieved.read_as == "red shoes"
+    assert retrieved.full["shop"].dense == (0.75, 0.75)
+    assert retrieve(source, QUERY, depth=4, window=4).full["shop"].dense == (0.5, 0.5)

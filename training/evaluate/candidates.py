@@ -6,7 +6,7 @@ Invariant: a list's order is descending score, equal scores by ascending id, as 
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -64,21 +64,32 @@ class Candidates:
 
 @dataclass(frozen=True, slots=True)
 class Retrieved:
-    """One query's candidates by pass: from the whole catalogue, and the judged documents alone."""
+    """One query's candidates by pass: from the whole catalogue, and the judged documents alone; and the query as models read it."""
 
     full: Mapping[str, Candidates]
     judged: Mapping[str, Candidates]
+    read_as: str
 
 
-def retrieve(source: Source, query: QueryList, *, depth: int, window: int, similarity: bool = True, seed: int = 0) -> Retrieved:
-    """Ask the source; `depth` candidates of each pass, of which `window` are put into random order; without `similarity` none is known."""
+# The query as models read it among the documents that each pass found, best first.
+Reading = Callable[[Mapping[str, Sequence[str]]], str]
+
+
+def retrieve(
+    source: Source, query: QueryList, *, depth: int, window: int, similarity: bool = True, seed: int = 0, read: Reading | None = None
+) -> Retrieved:
+    """Ask the source; `depth` candidates of each pass, of which `window` are put into random order; without `similarity` none is known.
+
+    Passes get the query as it was typed; similarities are those of the query as it is read.
+    """
     found = with_fusion(source.search(query.query, depth))
     full = {name: ranking(scores)[:depth] for name, scores in found.items()}
+    text = read(full) if read is not None else query.query
     known = source.fields(query.doc_ids)
     judged_ids = [doc_id for doc_id in query.doc_ids if doc_id in known]
     wanted = list(dict.fromkeys([*judged_ids, *(doc_id for doc_ids in full.values() for doc_id in doc_ids)]))
     scored = dict(source.score(query.query, wanted))
-    dense = scored.pop(SIMILARITY, scored.get(KNN, {})) if similarity else {}
+    dense = _similarities(scored if text == query.query else source.score(text, wanted)) if similarity else {}
     scored.pop(SIMILARITY, None)
     judged_scores = with_fusion({name: _among(judged_ids, scores) for name, scores in scored.items()})
     last = next(name for name in (RRF, BM25, *full) if name in full)
@@ -92,7 +103,12 @@ def retrieve(source: Source, query: QueryList, *, depth: int, window: int, simil
             **{name: _candidates(_all(judged_ids, scores), scores, dense) for name, scores in judged_scores.items()},
             RANDOM: _shuffled(judged_ids, dense, rng),
         },
+        text,
     )
+
+
+def _similarities(scored: Mapping[str, Scores]) -> Scores:
+    return scored.get(SIMILARITY, scored.get(KNN, {}))
 
 
 def with_fusion(found: Mapping[str, Scores]) -> dict[str, Scores]:

@@ -48,7 +48,7 @@ def evaluate_set(
         name=judged.name,
         part=judged.part,
         source=source.describe(),
-        notes=(*judged.notes, *_missing(evidence), *too_few([judged]), *_corrected_apart(systems)),
+        notes=(*judged.notes, *_respelt(evidence), *_missing(evidence), *too_few([judged]), *_corrected_apart(systems)),
         documents=source.documents,
         queries=len(evidence),
         judged_pairs=sum(len(each.query.doc_ids) for each in evidence),
@@ -86,6 +86,11 @@ def _systems(evidence: list[Evidence], served: Served, plan: Plan) -> list[Syste
     found = evidence[0].retrieved.full
     fusions = {name: served.manifests[name].fusion for name in served.rankers}
     return [*first_pass_systems(found), *model_systems(fusions, reranked_passes(plan, found))]
+
+
+def _respelt(evidence: list[Evidence]) -> tuple[str, ...]:
+    count = sum(each.retrieved.read_as != each.query.query for each in evidence)
+    return (f"models read {count} queries with a word as the hits spell it",) if count else ()
 
 
 def _missing(evidence: list[Evidence]) -> tuple[str, ...]:

@@ -85,13 +85,17 @@ def collect(source: Source, served: Served, queries: Sequence[QueryList], plan: 
     return collected
 
 
-def reranked_passes(plan: Plan, found: Mapping[str, Candidates]) -> tuple[str, ...]:
+def reranked_passes(plan: Plan, found: Mapping[str, object]) -> tuple[str, ...]:
     """The passes whose windows models re-rank: those asked for that the source has; BM25 where it has words alone."""
     return tuple(name for name in plan.first_passes if name in found and name != RANDOM) or (BM25,)
 
 
 def _evidence(source: Source, served: Served, query: QueryList, plan: Plan, *, timed_again: bool) -> Evidence:
-    retrieved = retrieve(source, query, depth=plan.depth, window=plan.window, similarity=plan.similarity, seed=plan.seed)
+    def read(found: Mapping[str, Sequence[str]]) -> str:
+        window = dict.fromkeys(doc_id for name in reranked_passes(plan, found) for doc_id in found[name][: plan.window])
+        return served.read(query.query, list(source.fields(list(window)).values()))
+
+    retrieved = retrieve(source, query, depth=plan.depth, window=plan.window, similarity=plan.similarity, seed=plan.seed, read=read)
     passes = reranked_passes(plan, retrieved.full)
     windows = [retrieved.full[name].top(plan.deepest).doc_ids for name in passes]
     judged = retrieved.judged[RANDOM].doc_ids
@@ -102,14 +106,14 @@ def _evidence(source: Source, served: Served, query: QueryList, plan: Plan, *, t
     others = [doc_id for doc_id in dict.fromkeys([doc_id for window in windows for doc_id in window] + [*judged]) if doc_id not in first]
     pairs, timings = {}, {}
     for model in served.rankers:
-        fresh = _score(served, model, query, timed, fields)
-        again = _score(served, model, query, timed, fields) if timed_again else None
-        rest = served.score(model, query.query, [fields[doc_id] for doc_id in others]) if others else Scored((), (), 0.0)
+        fresh = _score(served, model, retrieved.read_as, timed, fields)
+        again = _score(served, model, retrieved.read_as, timed, fields) if timed_again else None
+        rest = served.score(model, retrieved.read_as, [fields[doc_id] for doc_id in others]) if others else Scored((), (), 0.0)
         pairs[model] = dict(zip((*timed.doc_ids, *others), (*fresh.pairs, *rest.pairs), strict=True))
         timings[model] = Timing(fresh.ms, again.ms if again else None)
     return Evidence(query, retrieved, fields, pairs, timings)
 
 
-def _score(served: Served, model: str, query: QueryList, window: Candidates, fields: Mapping[str, Fields]) -> Scored:
+def _score(served: Served, model: str, query: str, window: Candidates, fields: Mapping[str, Fields]) -> Scored:
     documents = [fields[doc_id] for doc_id in window.doc_ids]
-    return served.score(model, query.query, documents, window.scores, window.dense)
+    return served.score(model, query, documents, window.scores, window.dense)

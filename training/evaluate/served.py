@@ -70,6 +70,10 @@ class Served:
         """The rankers' names, in the order given."""
         return [name for name in self.manifests if name != EMBEDDER]
 
+    def read(self, query: str, documents: Sequence[Fields]) -> str:
+        """The query as models read it among these documents (sidecar.spelling), by the first one's vocabulary."""
+        return self._engine.read(query, documents, profile=self.rankers[0]) if self.rankers and documents else query
+
     def score(
         self,
         model: str,

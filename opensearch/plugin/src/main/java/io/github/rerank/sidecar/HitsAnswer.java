@@ -14,8 +14,9 @@ import org.opensearch.core.xcontent.XContentParser.Token;
  *
  * @param scores aligned with the hits of the request
  * @param model the model's name and version, null where the sidecar does not say
+ * @param readAs the query as the model read it, null where that is as it was sent
  */
-record HitsAnswer(float[] scores, String model) {
+record HitsAnswer(float[] scores, String model, String readAs) {
 
     static HitsAnswer of(Reply reply, int expected) throws SidecarException {
         checkStatus(reply.status());
@@ -58,6 +59,7 @@ record HitsAnswer(float[] scores, String model) {
     private static HitsAnswer object(XContentParser parser) throws IOException, SidecarException {
         float[] scores = null;
         String model = null;
+        String readAs = null;
         require(parser.nextToken() == Token.START_OBJECT, "not an object");
         while (parser.nextToken() != Token.END_OBJECT) {
             require(parser.currentToken() == Token.FIELD_NAME, "cut off");
@@ -67,12 +69,14 @@ record HitsAnswer(float[] scores, String model) {
                 scores = scores(parser);
             } else if (name.equals("model") && parser.currentToken() == Token.VALUE_STRING) {
                 model = parser.text();
+            } else if (name.equals("read_as") && parser.currentToken() == Token.VALUE_STRING) {
+                readAs = parser.text();
             } else {
                 parser.skipChildren();
             }
         }
         require(scores != null, "no scores");
-        return new HitsAnswer(scores, model);
+        return new HitsAnswer(scores, model, readAs);
     }
 
     private static float[] scores(XContentParser parser) throws IOException, SidecarException {

@@ -145,7 +145,7 @@ final class ReRanking implements SidecarCall.Listener {
     private void skipped(Skip reason) {
         if (call.abandon() && finished.compareAndSet(false, true)) {
             node.stats().skipped(reason);
-            finish(() -> page.firstPass(tookMs(), annotation(false, reason.code(), null)));
+            finish(() -> page.firstPass(tookMs(), notApplied(reason.code())));
         }
     }
 
@@ -157,7 +157,7 @@ final class ReRanking implements SidecarCall.Listener {
 
     private SearchResponse reRankedInTime(HitsAnswer answer) throws IOException {
         Ranking ranking = Ranking.of(answer.scores(), firstPassScores(), settings.blend());
-        SearchResponse reRanked = page.reRanked(ranking, tookMs(), annotation(true, null, answer.model()));
+        SearchResponse reRanked = page.reRanked(ranking, tookMs(), applied(answer));
         if (node.clock().getAsLong() - deadlineNanos >= 0) {
             node.stats().late.increment();
             return firstPass(Failure.DEADLINE);
@@ -168,7 +168,7 @@ final class ReRanking implements SidecarCall.Listener {
 
     private SearchResponse firstPass(Failure failure) throws IOException {
         node.stats().failed(failure);
-        return page.firstPass(tookMs(), annotation(false, failure.code(), null));
+        return page.firstPass(tookMs(), notApplied(failure.code()));
     }
 
     private void finish(CheckedSupplier<SearchResponse, IOException> way) {
@@ -197,8 +197,12 @@ final class ReRanking implements SidecarCall.Listener {
         return scores;
     }
 
-    private RerankAnnotation annotation(boolean applied, String reason, String model) {
-        return settings.annotate() ? new RerankAnnotation(applied, reason, model, window, tookMs()) : null;
+    private RerankAnnotation applied(HitsAnswer answer) {
+        return settings.annotate() ? new RerankAnnotation(true, null, answer.model(), window, tookMs(), answer.readAs()) : null;
+    }
+
+    private RerankAnnotation notApplied(String reason) {
+        return settings.annotate() ? new RerankAnnotation(false, reason, null, window, tookMs(), null) : null;
     }
 
     private long tookMs() {

@@ -20,27 +20,30 @@ final class RerankAnnotation extends SearchExtBuilder {
     private final String model;
     private final int window;
     private final long tookMs;
+    private final String readAs;
 
     /**
      * @param reason why the window was not re-ranked, null where it was
      * @param model the model that judged, null where none did
      * @param window how many hits were judged, or would have been
      * @param tookMs what the re-ranking added to the search
+     * @param readAs the query as the model read it, null where that is as it was sent
      */
-    RerankAnnotation(boolean applied, String reason, String model, int window, long tookMs) {
+    RerankAnnotation(boolean applied, String reason, String model, int window, long tookMs, String readAs) {
         this.applied = applied;
         this.reason = reason;
         this.model = model;
         this.window = window;
         this.tookMs = tookMs;
+        this.readAs = readAs;
     }
 
     static RerankAnnotation skipped(Skip reason) {
-        return new RerankAnnotation(false, reason.code(), null, 0, 0);
+        return new RerankAnnotation(false, reason.code(), null, 0, 0, null);
     }
 
     RerankAnnotation(StreamInput in) throws IOException {
-        this(in.readBoolean(), in.readOptionalString(), in.readOptionalString(), in.readVInt(), in.readVLong());
+        this(in.readBoolean(), in.readOptionalString(), in.readOptionalString(), in.readVInt(), in.readVLong(), in.readOptionalString());
     }
 
     /** For Java clients that parse whole responses; in a request the section means nothing. */
@@ -51,7 +54,8 @@ final class RerankAnnotation extends SearchExtBuilder {
             (String) map.get("reason"),
             (String) map.get("model"),
             map.get("window") instanceof Number window ? window.intValue() : 0,
-            map.get("took_ms") instanceof Number took ? took.longValue() : 0
+            map.get("took_ms") instanceof Number took ? took.longValue() : 0,
+            (String) map.get("read_as")
         );
     }
 
@@ -62,6 +66,7 @@ final class RerankAnnotation extends SearchExtBuilder {
         out.writeOptionalString(model);
         out.writeVInt(window);
         out.writeVLong(tookMs);
+        out.writeOptionalString(readAs);
     }
 
     @Override
@@ -72,6 +77,9 @@ final class RerankAnnotation extends SearchExtBuilder {
         }
         if (model != null) {
             builder.field("model", model);
+        }
+        if (readAs != null) {
+            builder.field("read_as", readAs);
         }
         return builder.field("window", window).field("took_ms", tookMs).endObject();
     }
@@ -88,11 +96,12 @@ final class RerankAnnotation extends SearchExtBuilder {
             && Objects.equals(reason, that.reason)
             && Objects.equals(model, that.model)
             && window == that.window
-            && tookMs == that.tookMs;
+            && tookMs == that.tookMs
+            && Objects.equals(readAs, that.readAs);
     }
 
     @Override
     public int hashCode() {
-        return Objects.hash(applied, reason, model, window, tookMs);
+        return Objects.hash(applied, reason, model, window, tookMs, readAs);
     }
 }

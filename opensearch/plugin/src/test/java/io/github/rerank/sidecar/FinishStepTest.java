@@ -106,7 +106,7 @@ class FinishStepTest {
 
     @Test
     void anAnnotationIsAddedToTheOthers() throws IOException {
-        RerankAnnotation annotation = new RerankAnnotation(true, null, "fast-1", 4, 5);
+        RerankAnnotation annotation = new RerankAnnotation(true, null, "fast-1", 4, 5, null);
         SearchResponse page = step(response(2, TOTAL), 0, 10).firstPass(5, annotation);
         assertEquals(List.of(annotation), page.getInternalResponse().getSearchExtBuilders());
     }

@@ -29,6 +29,7 @@ class HitsAnswerTest {
             HitsAnswer answer = HitsAnswer.of(reply, hits);
             assertEquals(each.get("scores"), asDoubles(answer.scores()));
             assertEquals(each.get("model"), answer.model());
+            assertEquals(each.get("read_as"), answer.readAs());
         }
     }
 

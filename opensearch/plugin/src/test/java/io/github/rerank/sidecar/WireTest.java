@@ -75,9 +75,12 @@ class WireTest {
 
     @Test
     void anAnnotationSurvivesTheWireAndSaysRerankToClients() throws IOException {
-        RerankAnnotation applied = new RerankAnnotation(true, null, "fast-1", 100, 12);
+        RerankAnnotation applied = new RerankAnnotation(true, null, "fast-1", 100, 12, "running shoes");
         assertEquals(applied, copy(applied, RerankAnnotation::new));
-        assertEquals(Map.of("rerank", Map.of("applied", true, "model", "fast-1", "window", 100, "took_ms", 12)), json(applied));
+        assertEquals(
+            Map.of("rerank", Map.of("applied", true, "model", "fast-1", "read_as", "running shoes", "window", 100, "took_ms", 12)),
+            json(applied)
+        );
         RerankAnnotation skipped = RerankAnnotation.skipped(Skip.SORT);
         assertEquals(Map.of("rerank", Map.of("applied", false, "reason", "sort", "window", 0, "took_ms", 0)), json(skipped));
     }
