@@ -4,12 +4,13 @@ First passes that allow for slips (a fuzzy clause, vectors, the other words of t
 and vectors read it as noise, and would put these documents down again. What was meant stands in the hits.
 
 A word is respelt where all of this holds:
-- it has four letters or more, and nothing but letters (a slip in a number is another number) of a script with capitals: where words are
+- it has three letters or more, and nothing but letters (a slip in a number is another number) of a script with capitals: where words are
   written without spaces between them, one letter is another thing;
 - the model's vocabulary does not have it as one word: slips rarely make a known word;
-- no hit has it, not even inside another word;
-- a hit has a word of the same first letter that is one edit away: a letter too many, too few, another, or two swapped, as four in five
-  slips are (Damerau, CACM 1964); two edits where the word has eight letters or more and several hits have the other.
+- no hit has it;
+- a hit has a word of the same first letter, of four letters or more, that is one edit away: a letter too many, too few, another, or two
+  swapped, as four in five slips are (Damerau, CACM 1964); two edits where the word has eight letters or more and several hits have the
+  other.
 Of several such words the nearest is taken, then the one that most hits have.
 """
 
@@ -21,11 +22,12 @@ from collections.abc import Callable, Mapping, Sequence
 
 from rapidfuzz.distance import OSA
 
-from sidecar.candidates import Candidate
+from sidecar.candidates import Candidate, whole
 
 # Which words the vocabulary has as one.
 Knows = Callable[[Sequence[str]], list[bool]]
-_WORD = re.compile(r"[^\W\d_]{4,}")
+_WORD = re.compile(r"[^\W\d_]{3,}")
+_LEAST = 4
 # A word with a digit in it is a model number or a size.
 _IN_NUMBER = re.compile(r"\w*\d\w*")
 _LONG = 8
@@ -39,12 +41,10 @@ def respelt(query: str, candidates: Sequence[Candidate], knows: Knows) -> str:
     absent = [word for word in doubtful if not any(candidate.mentions(word) for candidate in candidates)]
     if not absent:
         return query
-    hits = [" ".join(candidate.text).lower() for candidate in candidates]
-    counts = Counter(word for text in hits for word in set(_WORD.findall(text)))
-    meant = {word: nearest(word, counts) for word in absent if not any(word in text for text in hits)}
-    for word, found in meant.items():
-        if found is not None:
-            query = re.sub(rf"(?<![^\W_]){re.escape(word)}(?![^\W_])", found, query, flags=re.IGNORECASE)
+    counts = Counter(word for candidate in candidates for word in set(_WORD.findall(" ".join(candidate.text).lower())))
+    for word in absent:
+        if word not in counts and (meant := nearest(word, counts)) is not None:
+            query = whole(word).sub(meant, query)
     return query
 
 
@@ -57,7 +57,7 @@ def nearest(word: str, counts: Mapping[str, int]) -> str | None:
     edits = 2 if len(word) >= _LONG else 1
     likely = []
     for other, hits in counts.items():
-        if other[0] == word[0] and abs(len(other) - len(word)) <= edits:
+        if len(other) >= _LEAST and other[0] == word[0] and abs(len(other) - len(word)) <= edits:
             distance = OSA.distance(word, other, score_cutoff=edits)
             if distance == 1 or (distance <= edits and hits > 1):
                 likely.append((distance, -hits, other))
