@@ -11,7 +11,8 @@ A word is respelt where all of this holds:
 - a hit has a word of the same first letter, of four letters or more, that is one edit away: a letter too many, too few, another, or two
   swapped, as four in five slips are (Damerau, CACM 1964); two edits where the word has eight letters or more and several hits have the
   other.
-Of several such words the nearest is taken, then the one that most hits have.
+Of several such words the nearest is taken, then the one that most hits have. Where there is none, the word may be two that a hit has
+side by side, with the space left out.
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ from sidecar.candidates import Candidate, whole
 
 # Which words the vocabulary has as one.
 Knows = Callable[[Sequence[str]], list[bool]]
-_WORD = re.compile(r"[^\W\d_]{3,}")
+_SHORT = 3
+_WORD = re.compile(rf"[^\W\d_]{{{_SHORT},}}")
 _LEAST = 4
 # A word with a digit in it is a model number or a size.
 _IN_NUMBER = re.compile(r"\w*\d\w*")
@@ -41,9 +43,10 @@ def respelt(query: str, candidates: Sequence[Candidate], knows: Knows) -> str:
     absent = [word for word in doubtful if not any(candidate.mentions(word) for candidate in candidates)]
     if not absent:
         return query
-    counts = Counter(word for candidate in candidates for word in set(_WORD.findall(" ".join(candidate.text).lower())))
+    texts = [" ".join(candidate.text).lower() for candidate in candidates]
+    counts = Counter(word for text in texts for word in set(_WORD.findall(text)))
     for word in absent:
-        if word not in counts and (meant := nearest(word, counts)) is not None:
+        if word not in counts and (meant := nearest(word, counts) or parted(word, counts, texts)) is not None:
             query = whole(word).sub(meant, query)
     return query
 
@@ -62,3 +65,15 @@ def nearest(word: str, counts: Mapping[str, int]) -> str | None:
             if distance == 1 or (distance <= edits and hits > 1):
                 likely.append((distance, -hits, other))
     return min(likely)[2] if likely else None
+
+
+def parted(word: str, counts: Mapping[str, int], texts: Sequence[str]) -> str | None:
+    """The two words that this one is without its space, side by side in a hit; None where it is not."""
+    places = range(_SHORT, len(word) - _SHORT + 1)
+    pairs = [(word[:place], word[place:]) for place in places if word[:place] in counts and word[place:] in counts]
+    found = [(-min(counts[left], counts[right]), f"{left} {right}") for left, right in pairs if _is_side_by_side(left, right, texts)]
+    return min(found)[1] if found else None
+
+
+def _is_side_by_side(left: str, right: str, texts: Sequence[str]) -> bool:
+    return any(f"{left} {right}" in text for text in texts)

@@ -52,6 +52,11 @@ def test_a_short_word_may_have_lost_a_letter() -> None:
     assert read("drk knight", "The Dark Knight") == "dark knight"
 
 
+def test_two_words_without_their_space_are_read_as_two() -> None:
+    assert read("runningshoes case", "Men's Running Shoes") == "running shoes case"
+    assert read("runningshoes", "Running in light shoes") == "runningshoes"
+
+
 def test_a_word_that_only_stands_inside_others_is_read_as_one_that_stands_alone() -> None:
     assert read("prat film", "Chris Pratt", "Sprat, the film") == "pratt film"
 
