@@ -121,6 +121,8 @@ def _on_error(metrics: Metrics, error: Exception) -> Response:
         metrics.dropped.inc()
     if known.status >= 500 and not isinstance(known, NotReady) and known.code == "internal":
         _log.error("unexpected error", exc_info=error)
+    # The caller of a search never sees the answer: whoever looks for the reason looks into the log.
+    g.facts = {**g.get("facts", {}), "code": known.code, "message": known.message}
     response = RENDERERS.get(request.path, RENDERERS[""])(known, g.request_id)
     if isinstance(known, Overloaded):
         # Whole seconds: the header knows no parts of them.

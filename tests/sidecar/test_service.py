@@ -111,6 +111,13 @@ def test_log_lines_are_json_and_carry_the_request_id(service):
     assert {"route", "status", "ms", "hits", "cached", "model"} <= set(json.loads(line))
 
 
+def test_the_log_says_why_a_request_was_refused(service):
+    httpx.post(f"{service.url}/v1/hits", json={**HITS, "profile": "fats"}, headers={"X-Request-Id": "refused-here"})
+    line = json.loads(next(line for line in service.log.read_text().splitlines() if "refused-here" in line))
+    assert (line["status"], line["code"]) == (422, "unknown_profile")
+    assert "'fats'" in line["message"]
+
+
 def test_a_changed_model_is_served_without_a_restart(own_service):
     before = httpx.post(f"{own_service.url}/v1/hits", json=HITS).json()
     write_model(own_service.models / "fast", seed=9)
