@@ -7,7 +7,7 @@ to read it. Invariant: equal digests mean equal texts under one way of reading (
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence, Set
 from functools import lru_cache
 from hashlib import blake2b
 
@@ -15,11 +15,15 @@ import msgspec
 
 from sidecar.cache import Cache
 from sidecar.encoding import Fields, TextTemplate
-from sidecar.errors import InvalidRequest
+from sidecar.errors import InvalidRequest, Unprocessable
 
 # Fields by role, the same still as JSON, or one plain text of no particular field.
 Document = Fields | msgspec.Raw | str
 ComposedText = tuple[str, ...]
+
+# Of the names that a message repeats: they came from outside.
+_MOST_SHOWN = 10
+_LONGEST_SHOWN = 50
 
 _decoder = msgspec.json.Decoder(dict[str, object])
 
@@ -78,12 +82,37 @@ class Recognizer:
         )
         return made
 
+    def check_read(self, template: TextTemplate, reading: bytes, documents: Sequence[Document], candidates: Sequence[Candidate]) -> None:
+        """Raise Unprocessable where documents have fields and none is of a role that the template reads: the roles are misnamed."""
+        nothing = _digest(_joined(template.compose({})), reading)
+        # One document that reads as anything ends the check: no other work is done for a request as it should be.
+        if any(candidate.digest != nothing for candidate in candidates):
+            return
+        read = [field.role for field in template.fields]
+        given = {name for document in documents for name in _names(document)}
+        if given and given.isdisjoint(read):
+            raise Unprocessable(f"no hit has a field of a role that the model reads: it reads {', '.join(read)}; hits have {_told(given)}")
+
 
 def _candidate(template: TextTemplate, reading: bytes, document: Document, digest: bytes | None) -> Candidate:
     if digest is not None:
         return Candidate(digest, template, document)
     text = _composed(template, document)
-    return Candidate(_digest("\x1f".join(text).encode(), reading), template, document, text)
+    return Candidate(_digest(_joined(text), reading), template, document, text)
+
+
+def _joined(text: ComposedText) -> bytes:
+    return "\x1f".join(text).encode()
+
+
+def _names(document: Document) -> Iterable[str]:
+    return () if isinstance(document, str) else _fields(document) if isinstance(document, msgspec.Raw) else document
+
+
+def _told(names: Set[str]) -> str:
+    """Some of the names, as a message shows them."""
+    shown = [name[:_LONGEST_SHOWN] for name in sorted(names)[:_MOST_SHOWN]]
+    return ", ".join([*shown, "..."] if len(names) > len(shown) else shown)
 
 
 def _composed(template: TextTemplate, document: Document) -> ComposedText:

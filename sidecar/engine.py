@@ -135,6 +135,7 @@ class Engine:
             self._metrics.hits.labels(profile.name, "gate").inc(len(request.documents))
             return first_pass_ranking(profile.manifest, profile.model, request)
         candidates = self._candidates(profile, request.documents)
+        self._recognizer.check_read(profile.encoder.template, profile.encoding, request.documents, candidates)
         if self._spelling and request.own:
             request = replace(request, query=self._respelt(profile, request.query, candidates))
             query = profile.encoder.encode_query(request.query)

@@ -51,6 +51,21 @@ def test_a_field_that_holds_an_object_does_not_fail_the_page(client):
     assert client.post("/v1/hits", json=odd).status_code == 200
 
 
+def test_hits_of_which_none_has_a_role_that_the_model_reads_are_refused_with_both_named(client):
+    slip = {"query": "red", "hits": [{"fields": {"titel": "shoe"}}, {"fields": {"titel": "boot"}}]}
+    answer = client.post("/v1/hits", json=slip)
+    assert error_of(answer) == (422, "unprocessable")
+    assert "it reads title, brand" in answer.json["error"]["message"]
+    assert "hits have titel" in answer.json["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    "fields", [[{}, {}], [{"titel": "shoe"}, {"title": "boot"}], [{"titel": "shoe", "title": ""}]], ids=["none", "one", "empty"]
+)
+def test_hits_without_text_are_scored_where_nothing_says_that_a_role_was_meant(client, fields):
+    assert client.post("/v1/hits", json={"query": "red", "hits": [{"fields": each} for each in fields]}).status_code == 200
+
+
 def test_keys_that_the_contract_does_not_know_are_tolerated(client):
     assert client.post("/v1/hits", json={**HITS, "future": 1}).status_code == 200
 
