@@ -59,11 +59,12 @@ class FieldNames:
     """How a catalogue's columns become the index's fields.
 
     `renamed` maps source to target, several sources of one target are joined in this order; `id_field` names the id (None: what is
-    renamed to an id, else recognised).
+    renamed to an id, else recognised). `own` are fields of the index's mapping: recognised columns of those names stay there too.
     """
 
     renamed: Mapping[str, str] = field(default_factory=dict)
     id_field: str | None = None
+    own: Set[str] = frozenset()
 
     def document(self, row: dict[str, Any], line: int) -> Document:
         """The document of a row; raises ValueError where it has no id, or none that OpenSearch takes."""
@@ -112,8 +113,8 @@ class FieldNames:
         for role in KNOWN_COLUMNS.keys() - made.keys():
             if columns := _recognised(free, role):
                 made[role] = columns
-        # A column that is taken in part stays as well: the rest of it would be lost.
-        moved = {column for columns in made.values() for column in columns}
+        # A column that is taken in part stays as well: the rest of it would be lost. So does one that the shop's own queries may name.
+        moved = {column for columns in made.values() for column in columns if column in self.renamed or column not in self.own}
         return {key: value for key, value in row.items() if key not in moved} | {role: _joined(row, made[role]) for role in made}
 
     def _chosen(self, row: dict[str, Any]) -> dict[str, list[str]]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +62,7 @@ class Outcome:
 def index_catalogue(client: OpenSearch, job: Job, advance: Callable[[int], None]) -> Outcome:
     """Index the catalogue and switch the alias to it; `advance` is told of rows done."""
     # A faulty mapping is told before anything is embedded or written.
-    read_mapping(job.mapping, vectors=job.embedder is not None)
+    mapping = read_mapping(job.mapping, vectors=job.embedder is not None)
     source = job.source()
     live = _live(client, job.alias)
     whole = [index for index in live if index.note.complete and index.note.source == source]
@@ -72,7 +72,8 @@ def index_catalogue(client: OpenSearch, job: Job, advance: Callable[[int], None]
     name = begun[-1].name if begun else _create(client, job, source)
     tally = Tally()
     writer = BulkWriter(client, name, job.file, job.embedder, resume=bool(begun))
-    writer.write(read_catalogue(job.file, job.names), tally, advance)
+    names = replace(job.names, own=mapping["mappings"]["properties"].keys())
+    writer.write(read_catalogue(job.file, names), tally, advance)
     if tally.indexed + tally.already == 0:
         raise IndexingFailed(
             f"no row of {job.file} could be indexed; {job.alias} stays as it was. First: {tally.bad[0] if tally.bad else 'none'}"

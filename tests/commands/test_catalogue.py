@@ -103,6 +103,14 @@ def test_columns_of_public_catalogues_make_the_fields_that_training_reads(row: d
     assert FieldNames().document({"id": "p1", **row}, 1) == Document("p1", {"id": "p1", **body}, 1)
 
 
+def test_a_recognised_column_that_is_a_field_of_the_mapping_stays_beside_the_role_that_it_makes() -> None:
+    names = FieldNames(own=frozenset({"product_name", "description"}))
+
+    body = names.document({"id": "p1", "product_name": "Kettle", "description": "a", "bullet_points": "b"}, 1).body
+
+    assert body == {"id": "p1", "product_name": "Kettle", "title": "Kettle", "description": "a b"}
+
+
 def test_several_sources_of_one_target_are_joined_in_their_order() -> None:
     names = FieldNames({"summary": "description", "details": "description"})
 

@@ -199,3 +199,14 @@ def test_texts_are_found_by_their_stem_and_by_their_exact_form(
     part = client.count(index=alias, body={"query": {"term": {"brand.exact": "acme"}}})
 
     assert [answer["count"] for answer in (stemmed, exact, part)] == [1, 1, 0]
+
+
+def test_a_column_that_the_mapping_has_as_a_field_of_its_own_is_found_by_the_shops_own_query(
+    client: OpenSearch, rerank: Callable[..., Result], alias: str, tmp_path: Path
+) -> None:
+    mapping = tmp_path / "own.json"
+    mapping.write_text(json.dumps({"mappings": {"properties": {"product_name": {"type": "text", "analyzer": "english"}}}}))
+
+    rerank(catalogue(tmp_path / "a.jsonl", {"id": "1", "product_name": "Electric kettles"}), "--mapping", str(mapping))
+
+    assert client.count(index=alias, body={"query": {"match": {"product_name": "kettle"}}})["count"] == 1
