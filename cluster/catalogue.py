@@ -157,12 +157,13 @@ def _value(row: Mapping[str, Any], column: str) -> Any:
 def read_catalogue(path: Path, names: FieldNames) -> Iterator[Document | BadRow]:
     """The rows of a file in order, each a document or the reason why it is none.
 
-    Raises InvalidCatalogue at the end where no row had a column that `names` renames: a slip in its name would cost a field of all.
+    Raises InvalidCatalogue where no row has a column that `names` renames, of a table before its first row, else at the end: a slip in its
+    name would cost a field of all.
     """
     kind = _kind(path)
     columns: set[str] = set()
     with _opened(path) as file:
-        rows = _json_rows(path, file) if kind == "json" else _delimited_rows(path, file, kind, columns)
+        rows = _json_rows(path, file) if kind == "json" else _delimited_rows(path, file, kind, columns, names)
         for line, row in rows:
             if isinstance(row, BadRow):
                 yield row
@@ -172,6 +173,10 @@ def read_catalogue(path: Path, names: FieldNames) -> Iterator[Document | BadRow]
                 yield names.document(row, line)
             except ValueError as error:
                 yield BadRow(path, line, str(error))
+    _refuse_slips(path, names, columns)
+
+
+def _refuse_slips(path: Path, names: FieldNames, columns: Set[str]) -> None:
     if columns and (slips := names.found_in_none(columns)):
         raise InvalidCatalogue(f"{path}: no row has the column {' or '.join(slips)}; the rows have {', '.join(sorted(columns))}")
 
@@ -223,7 +228,9 @@ def _json_rows(path: Path, file: IO[str]) -> Iterator[tuple[int, dict[str, Any] 
             yield line, BadRow(path, line, f"not a JSON object: {error}")
 
 
-def _delimited_rows(path: Path, file: IO[str], delimiter: str, columns: set[str]) -> Iterator[tuple[int, dict[str, Any] | BadRow]]:
+def _delimited_rows(
+    path: Path, file: IO[str], delimiter: str, columns: set[str], names: FieldNames
+) -> Iterator[tuple[int, dict[str, Any] | BadRow]]:
     rows = delimited_rows(file, delimiter)
     _, header = next(rows, (1, []))
     if isinstance(header, str):
@@ -232,6 +239,7 @@ def _delimited_rows(path: Path, file: IO[str], delimiter: str, columns: set[str]
         raise InvalidCatalogue(f"{path}: the first line must name the columns")
     # One whose cells are all empty is in no row.
     columns.update(header)
+    _refuse_slips(path, names, columns)
     for line, cells in rows:
         if isinstance(cells, str):
             yield line, BadRow(path, line, cells)

@@ -73,11 +73,16 @@ def index_catalogue(client: OpenSearch, job: Job, advance: Callable[[int], None]
     tally = Tally()
     writer = BulkWriter(client, name, job.file, job.embedder, resume=bool(begun))
     names = replace(job.names, own=mapping["mappings"]["properties"].keys())
-    writer.write(read_catalogue(job.file, names), tally, advance)
+    try:
+        writer.write(read_catalogue(job.file, names), tally, advance)
+    except InvalidCatalogue:
+        # The same file would end so again: no run will go on from this index.
+        _remove(client, [name])
+        raise
     if tally.indexed + tally.already == 0:
-        raise IndexingFailed(
-            f"no row of {job.file} could be indexed; {job.alias} stays as it was. First: {tally.bad[0] if tally.bad else 'none'}"
-        )
+        _remove(client, [name])
+        first = tally.bad[0] if tally.bad else "none"
+        raise IndexingFailed(f"no row of {job.file} could be indexed; {job.alias} stays as it was. First: {first}")
     _go_live(client, job, name, live)
     # Noted last: a run that ends before is taken up again, and finds nothing left to do.
     write_note(client, name, Note(source=source, complete=True))

@@ -236,5 +236,12 @@ def test_a_renamed_column_that_no_row_has_is_refused_with_those_that_there_are(t
     assert rows(path, FieldNames({"title": "title", "titel": "title"}))
 
 
+def test_a_table_without_a_renamed_column_is_refused_before_its_first_row(tmp_path: Path) -> None:
+    reading = read_catalogue(written(tmp_path / "a.csv", "id,title\np1,Kettle\n"), FieldNames({"titel": "title"}))
+
+    with pytest.raises(InvalidCatalogue, match="no row has the column titel"):
+        next(reading)
+
+
 def test_a_renamed_column_may_be_empty_in_all_rows(tmp_path: Path) -> None:
     assert rows(written(tmp_path / "a.csv", "id,maker\np1,\n"), FieldNames({"maker": "brand"})) == [Document("p1", {"id": "p1"}, 2)]

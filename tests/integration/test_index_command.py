@@ -107,13 +107,22 @@ def test_bad_rows_are_named_left_out_and_told_by_the_exit_code(
     assert titles(client, alias) == ["Kettle 0"]
 
 
-def test_a_file_of_bad_rows_alone_changes_nothing(client: OpenSearch, rerank: Callable[..., Result], alias: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("row", "options", "exit_code"),
+    [("{broken", (), 7), ({"id": "p1", "name": "Pan"}, ("--field", "title=titel"), 6)],
+    ids=["bad rows alone", "a slip in a column"],
+)
+def test_a_file_that_cannot_go_live_changes_nothing_and_leaves_no_index(
+    client: OpenSearch, rerank: Callable[..., Result], alias: str, tmp_path: Path, row: Any, options: tuple[str, ...], exit_code: int
+) -> None:
     rerank(catalogue(tmp_path / "a.jsonl", *kettles(1)))
+    before = set(client.indices.get(index=f"{alias}-*"))
 
-    result = rerank(catalogue(tmp_path / "b.jsonl", "{broken"))
+    result = rerank(catalogue(tmp_path / "b.jsonl", row), *options)
 
-    assert result.exit_code == 7
+    assert result.exit_code == exit_code
     assert titles(client, alias) == ["Kettle 0"]
+    assert set(client.indices.get(index=f"{alias}-*")) == before
 
 
 def test_a_new_catalogue_takes_the_old_ones_place_which_stays_for_a_roll_back(
