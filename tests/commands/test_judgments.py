@@ -31,6 +31,17 @@ def test_ratings_may_be_texts_and_the_file_gzipped(tmp_path: Path) -> None:
     assert read_judgments(path) == [JudgedQuery("kettle", {"a": 3})]
 
 
+def test_grades_are_read_as_written_where_a_rating_is_none_of_escis(tmp_path: Path) -> None:
+    path = file_of(tmp_path / "j.json", {"a": 3, "b": "2.0", "c": 1, "d": 0})
+
+    assert read_judgments(path) == [JudgedQuery("kettle", {"a": 3, "b": 2, "c": 1, "d": 0})]
+
+
+def test_a_file_that_mixes_ratings_and_grades_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InvalidCatalogue, match="rating 3 is none of 100, 10, 1, 0"):
+        read_judgments(file_of(tmp_path / "j.json", {"a": 100, "b": 3}))
+
+
 def test_a_rating_of_another_scale_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InvalidCatalogue, match="rating 5 is none of 100, 10, 1, 0"):
         read_judgments(file_of(tmp_path / "j.json", {"a": 5}))
