@@ -32,7 +32,8 @@ def command(*, name: str, port: int, sidecar_port: int, as_json: bool) -> None:
     if as_json:
         print_json({"node": node, "sidecar": service})
     else:
-        click.echo(f"OpenSearch {node.version} at {node.url}, the sidecar at {service.url}; `rerank down` stops both")
+        named = "" if name == nodes.DEFAULT_NAME else f" --name {name}"
+        click.echo(f"OpenSearch {node.version} at {node.url}, the sidecar at {service.url}; `rerank down{named}` stops both")
 
 
 def start(name: str, port: int, sidecar_port: int) -> tuple[NodeStatus, ServiceStatus]:

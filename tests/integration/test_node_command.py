@@ -7,6 +7,7 @@ import json
 from click.testing import CliRunner
 
 from cluster.node import Node, built_plugin
+from cluster.service import Service
 from scripts.cli import main
 
 
@@ -31,6 +32,12 @@ def test_a_node_that_runs_as_asked_is_left_alone(node: Node) -> None:
     node.up(built_plugin())
 
     assert node.daemon.running() == before
+
+
+def test_a_stack_of_another_name_is_told_with_the_command_that_stops_it(node: Node, sidecar: Service) -> None:
+    result = CliRunner().invoke(main, ["up", "--name", node.name, "--port", str(node.port), "--sidecar-port", str(sidecar.port)])
+
+    assert (result.exit_code, f"`rerank down --name {node.name}` stops both" in result.stdout) == (0, True)
 
 
 def test_a_taken_port_is_refused(node: Node) -> None:
