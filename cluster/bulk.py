@@ -23,6 +23,7 @@ from cluster.errors import IndexingFailed
 BATCH = 64
 # A file of another kind than it seems would have millions.
 MOST_NAMED = 1000
+_REPLACES = "replaces an earlier row of the same id, which is left out"
 _RETRIES = 6
 _BACKOFF_S = 0.5
 _MAX_BACKOFF_S = 20
@@ -56,14 +57,22 @@ class BulkWriter:
     def write(self, rows: Iterable[Document | BadRow], tally: Tally, advance: Callable[[int], None]) -> None:
         """Index all rows; `advance` is told how many are done after each batch."""
         remaining = iter(rows)
+        # Hashes, as a catalogue may have millions of ids. What an answer says of a document would not do: a request is sent again where
+        # none came in time.
+        seen: set[int] = set()
         while batch := list(islice(remaining, BATCH)):
             tally.leave_out([row for row in batch if isinstance(row, BadRow)])
             documents = [row for row in batch if isinstance(row, Document)]
-            missing = self._missing(documents) if self.resume else documents
-            tally.already += len(documents) - len(missing)
-            refused = list(self._send(missing))
-            tally.leave_out(refused)
-            tally.indexed += len(missing) - len(refused)
+            repeated = _repeated(documents, seen)
+            new = [document for document in documents if document not in repeated] if repeated else documents
+            missing = self._missing(new) if self.resume else new
+            tally.already += len(new) - len(missing)
+            refused = list(self._send([*missing, *repeated]))
+            lines = {row.line for row in refused}
+            seen -= {hash(document.id) for document in documents if document.line in lines}
+            replaced = [BadRow(self.file, each.line, _REPLACES) for each in repeated if each.line not in lines]
+            tally.leave_out([*refused, *replaced])
+            tally.indexed += len(missing) + len(repeated) - len(refused) - len(replaced)
             advance(len(batch))
 
     def _missing(self, documents: list[Document]) -> list[Document]:
@@ -105,3 +114,14 @@ class BulkWriter:
             raise IndexingFailed(f"{self.index} refused {answer['_id']}; run the command again to go on from here: {error}")
         cause = error.get("caused_by", {}).get("reason", "")
         return BadRow(self.file, line, f"{error.get('reason', 'refused')} {cause}".strip())
+
+
+def _repeated(documents: Sequence[Document], seen: set[int]) -> list[Document]:
+    """Those whose id an earlier row had; `seen` learns the ids."""
+    repeated = []
+    for document in documents:
+        identity = hash(document.id)
+        if identity in seen:
+            repeated.append(document)
+        seen.add(identity)
+    return repeated

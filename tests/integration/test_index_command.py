@@ -107,6 +107,20 @@ def test_bad_rows_are_named_left_out_and_told_by_the_exit_code(
     assert titles(client, alias) == ["Kettle 0"]
 
 
+def test_a_row_that_replaces_an_earlier_one_with_its_id_is_named_and_not_counted_as_another_document(
+    client: OpenSearch, rerank: Callable[..., Result], alias: str, tmp_path: Path
+) -> None:
+    others: list[dict[str, Any] | str] = kettles(BATCH)
+    file = catalogue(tmp_path / "a.jsonl", {"id": "pan", "title": "Pan"}, *others, {"id": "pan", "title": "Frying pan"})
+
+    result = rerank(file, "--json")
+
+    outcome = json.loads(result.stdout)
+    assert (result.exit_code, outcome["indexed"], outcome["left_out"]) == (8, BATCH + 1, 1)
+    assert f"{file}:{BATCH + 2}: replaces an earlier row of the same id" in result.stderr
+    assert client.get(index=alias, id="pan")["_source"]["title"] == "Frying pan"
+
+
 @pytest.mark.parametrize(
     ("row", "options", "exit_code"),
     [("{broken", (), 7), ({"id": "p1", "name": "Pan"}, ("--field", "title=titel"), 6)],
