@@ -164,9 +164,10 @@ class Batcher:
         now = self._clock()
         if deadline <= now:
             raise DeadlineExceeded("the deadline passed before scoring began")
-        if not self._backlog_ms():
-            return
         ahead_ms = sum(job.waiting_ms + job.running_ms for job in self._jobs if job.work.deadline <= deadline)
+        # Tried whatever it seems to cost: only so can a wrong estimate mend. Documents' vectors, computed meanwhile, are no reason either.
+        if not ahead_ms:
+            return
         late = now + (ahead_ms + cost_ms) / self.threads / 1000 > deadline
         # Work that is due later, such as a catalogue's, gives way: it refuses nobody who comes before it.
         if late or ahead_ms / self.threads > self._max_backlog_ms:

@@ -191,6 +191,15 @@ def test_an_idle_machine_tries_even_what_seems_too_much_so_that_a_wrong_estimate
     assert batcher.ms_per_token()["m"] < 1e9
 
 
+def test_a_request_that_nothing_comes_before_is_tried_too_where_work_that_is_due_later_goes_on(callers):
+    clock = FakeClock()
+    batcher = make_batcher(clock=clock)
+    batcher.learn("m", tokens=4, ms=100)
+    gate = busy(batcher, callers, deadline=clock.now + 30)
+    batcher.admit("m", 40, clock.now + 0.2)
+    gate.opened.set()
+
+
 def test_closing_lets_what_was_let_in_end(callers):
     batcher = make_batcher()
     gate = busy(batcher, callers)
