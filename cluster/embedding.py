@@ -56,6 +56,14 @@ def sidecar_headers() -> dict[str, str]:
     return {"Authorization": f"Bearer {token}"} if token else {}
 
 
+def refusal(answer: requests.Response) -> str:
+    """A sidecar's own words, and where it asks for a token, where this shell takes that from."""
+    hint = (
+        "; put the sidecar's token into the environment variable RERANK_TOKEN" if answer.status_code == requests.codes.unauthorized else ""
+    )
+    return f"{answer.status_code} {answer.text[:500].strip()}{hint}"
+
+
 def patient_session() -> requests.Session:
     """A session that comes again where the sidecar is starting or has more to do than it wants; it brings the token of `RERANK_TOKEN`."""
     session = requests.Session()
@@ -89,7 +97,7 @@ class SidecarEmbedder:
         try:
             answer = self.session.post(f"{self.url}/v1/embed", json={"texts": list(texts), "kind": kind}, timeout=_TIMEOUT_S)
             if not answer.ok:
-                raise ServiceFailed(f"no vectors from the sidecar at {address}: {answer.status_code} {answer.text[:500]}")
+                raise ServiceFailed(f"no vectors from the sidecar at {address}: {refusal(answer)}")
             given = msgspec.json.decode(answer.content, type=_Answer)
         except (requests.RequestException, msgspec.MsgspecError) as error:
             # An address that cannot be parsed is repeated whole in the error.

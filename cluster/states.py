@@ -15,7 +15,7 @@ import requests
 
 from cluster.addresses import shown
 from cluster.catalogue import BadRow, Document
-from cluster.embedding import patient_session
+from cluster.embedding import patient_session, refusal
 from cluster.errors import ServiceFailed
 from cluster.sent import requests_of
 
@@ -61,7 +61,7 @@ class SidecarStates:
             asked = {"documents": list(bodies), "profile": self.profile}
             answer = self.session.post(f"{self.url}/v1/documents", json=asked, timeout=_TIMEOUT_S)
             if not answer.ok:
-                raise ServiceFailed(f"the sidecar at {address} keeps no states: {answer.status_code} {answer.text[:500]}")
+                raise ServiceFailed(f"the sidecar at {address} keeps no states: {refusal(answer)}")
             return msgspec.json.decode(answer.content, type=Filled)
         except (requests.RequestException, msgspec.MsgspecError) as error:
             # An address that cannot be parsed is repeated whole in the error.

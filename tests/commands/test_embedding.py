@@ -116,6 +116,13 @@ def test_the_sidecars_own_words_are_in_the_message(server: Answering, embedder: 
         embedder.query("kettle")
 
 
+def test_a_sidecar_that_asks_for_a_token_is_told_with_the_variable_that_holds_it(server: Answering, embedder: SidecarEmbedder) -> None:
+    server.status, server.body = 401, {"error": {"code": "unauthorized", "message": "the bearer token is missing or wrong"}}
+
+    with pytest.raises(ServiceFailed, match=r"missing or wrong.*RERANK_TOKEN"):
+        embedder.query("kettle")
+
+
 def test_a_sidecar_that_is_not_there_is_an_error() -> None:
     with pytest.raises(ServiceFailed, match="no vectors"):
         SidecarEmbedder(f"http://127.0.0.1:{free_port()}").query("kettle")
