@@ -108,6 +108,13 @@ def _page(client: OpenSearch, index: str, body: Body, params: dict[str, str]) ->
     started = time.perf_counter()
     answer = client.search(index=index, body=body, params=params)
     wait_ms = (time.perf_counter() - started) * 1000
-    hits = tuple(Hit(hit["_id"], str(hit.get("_source", {}).get("title", ""))) for hit in answer["hits"]["hits"])
+    hits = tuple(Hit(hit["_id"], _text(hit.get("_source", {}).get("title"))) for hit in answer["hits"]["hits"])
     told = answer.get("ext", {}).get("rerank", {})
     return Page(hits, wait_ms, told.get("applied"), told.get("reason") or "")
+
+
+def _text(value: Any) -> str:
+    """A title as a page shows it: a list's values beside each other, nothing where there is none."""
+    if isinstance(value, list):
+        return ", ".join(_text(each) for each in value)
+    return "" if value is None else str(value)

@@ -18,13 +18,14 @@ def page(*ids: str, wait_ms: float = 1.0, applied: bool | None = True, reason: s
 class RecordingClient:
     """Answers every search with one hit and keeps what it was asked."""
 
-    def __init__(self, ext: dict[str, Any]) -> None:
+    def __init__(self, ext: dict[str, Any], title: Any = "A") -> None:
         self.asked: list[dict[str, Any]] = []
         self._ext = ext
+        self._title = title
 
     def search(self, **request: Any) -> dict[str, Any]:
         self.asked.append(request)
-        return {"hits": {"hits": [{"_id": "a", "_source": {"title": "A"}}]}, "ext": self._ext}
+        return {"hits": {"hits": [{"_id": "a", "_source": {"title": self._title}}]}, "ext": self._ext}
 
 
 def test_the_requests_differ_in_the_pipeline_alone() -> None:
@@ -43,6 +44,11 @@ def test_a_page_says_whether_it_was_reranked() -> None:
     reranked = compare(client, "products", "kettle", {}).reranked
 
     assert (reranked.applied, reranked.reason) == (False, "deadline")
+
+
+@pytest.mark.parametrize(("title", "shown"), [(["Kettle", "Bouilloire"], "Kettle, Bouilloire"), (1984, "1984"), (None, "")])
+def test_titles_are_shown_as_text_whatever_they_are(title: Any, shown: str) -> None:
+    assert compare(RecordingClient({}, title), "products", "kettle", {}).first_pass.hits[0].title == shown
 
 
 def test_ndcg_has_gains_of_two_to_the_grade_less_one() -> None:
