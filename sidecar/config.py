@@ -145,6 +145,15 @@ class Settings(BaseSettings):
     )
     store_read_only: bool = Field(default=False, description="Share a store that another process fills.")
 
+    @field_validator("bind")
+    @classmethod
+    def _has_a_port(cls, bind: str) -> str:
+        """An address alone would be listened on at another port, and a port alone be taken for an address."""
+        _, colon, port = bind.rpartition(":")
+        if not (bind.startswith(("unix:", "fd:")) or (colon and port.isdecimal())):
+            raise ValueError("expected address and port, such as 0.0.0.0:8080")
+        return bind
+
     @field_validator("token")
     @classmethod
     def _as_callers_send_it(cls, token: SecretStr | None) -> SecretStr | None:

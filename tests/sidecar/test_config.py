@@ -47,6 +47,17 @@ def test_a_setting_out_of_its_bounds_is_an_error(wrong):
         Settings(**wrong)
 
 
+@pytest.mark.parametrize("given", ["8080", "0.0.0.0", "sidecar:", "sidecar:http"])
+def test_an_address_to_listen_on_without_a_port_is_an_error(given):
+    with pytest.raises(ValidationError, match="expected address and port"):
+        Settings(bind=given)
+
+
+@pytest.mark.parametrize("given", ["127.0.0.1:0", "0.0.0.0:8080", "[::]:8080", ":8080", "unix:/run/sidecar.sock"])
+def test_addresses_that_can_be_listened_on_are_none(given):
+    assert Settings(bind=given).bind == given
+
+
 def test_a_models_directory_that_is_not_there_is_an_error(tmp_path):
     with pytest.raises(ValidationError, match="nowhere, which is not a directory"):
         Settings(models=tmp_path / "nowhere")
