@@ -1,7 +1,7 @@
 """Evidence -> runs: what each first pass and each model, with and without its fusion, makes of a query's candidates.
 
 Invariant: a model's order comes from `sidecar.fusion` over the very list that is re-ranked, as in the service: its list-wise features
-differ from window to window.
+differ from window to window. Hits of equal scores keep the first pass's order, in every metric and file.
 """
 
 from __future__ import annotations
@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
+
+import numpy as np
 
 from sidecar.fusion import CROSS_ENCODER, DENSE, FIRST_PASS, Column, Features, features, fuse
 from sidecar.manifest import Fusion
@@ -77,7 +79,20 @@ def scores_of(system: System, evidence: Evidence, mode: Mode, window: int) -> di
         return {doc_id: -float(rank) for rank, doc_id in enumerate(candidates.doc_ids)}
     columns = columns_of(candidates, evidence.pairs[system.model])
     scores = _model_scores(system.fusion, columns, evidence.query.query, candidates)
-    return dict(zip(candidates.doc_ids, scores.tolist(), strict=True))
+    return dict(zip(candidates.doc_ids, strictly_apart(scores).tolist(), strict=True))
+
+
+def strictly_apart(scores: Column) -> Column:
+    """The scores in single precision, equal ones moved apart by their last digit, so that an earlier hit keeps its place.
+
+    The plugin leaves hits of equal scores in the first pass's order, while metrics and readers of TREC runs would go by document ids, and
+    trec_eval compares in single precision.
+    """
+    apart = scores.astype(np.float32)
+    above = np.float32(np.inf)
+    for place in np.argsort(-scores, kind="stable"):
+        above = apart[place] = min(apart[place], np.nextafter(above, np.float32(-np.inf)))
+    return apart.astype(np.float64)
 
 
 def _model_scores(fusion: Fusion | None, columns: Features, query: str, candidates: Candidates) -> Column:
