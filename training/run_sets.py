@@ -9,6 +9,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from sidecar.encoding import Fields
 from training.batches import ListDataset, TokenStore, TrainingList
 from training.data.splits import Leakage, canonical
 from training.run_file import DataSpec, RunFile
@@ -119,9 +120,23 @@ def load_lists(spec: DataSpec, store: TokenStore) -> list[TrainingList]:
     wanted = {doc_id for item in lists for doc_id in item.doc_ids}
     # Two sets may use one id for different documents: the set's name keeps them apart.
     documents = {f"{directory}:{doc_id}": fields for doc_id, fields in read_documents(directory).items() if doc_id in wanted}
+    _check_roles(directory, documents, store)
     store.add(documents)
     named = [
         TrainingList(item.query, tuple(f"{directory}:{doc_id}" for doc_id in item.doc_ids), item.grades, item.teacher, item.source)
         for item in lists
     ]
     return named * spec.repeat
+
+
+def _check_roles(directory: Path, documents: Mapping[str, Fields], store: TokenStore) -> None:
+    """A role's name that is a slip reaches no network: raises ValueError where no document has a role that the template reads."""
+    read = [field.role for field in store.encoder.template.fields]
+    there = {role for fields in documents.values() for role in fields}
+    if documents and not there & set(read):
+        raise ValueError(
+            f"no document of {directory} has a role that the template reads: they have {', '.join(sorted(there))}, it reads "
+            f"{', '.join(read)}; check --role of the command that wrote the set, or the run file's `template`"
+        )
+    if unread := sorted(there - set(read)):
+        logger.warning("documents of %s have roles that the template does not read: %s", directory, ", ".join(unread))

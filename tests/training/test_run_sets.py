@@ -101,3 +101,26 @@ def test_lists_that_a_loss_skips_are_counted(tmp_path, store, caplog):
     )
     load_data(run_on(half), store)
     assert caplog.messages == ["loss kl skips 2 of 6 training lists: they hold nothing that it reads"]
+
+
+def renamed(folder, roles):
+    documents = {
+        doc_id: {roles.get(role, role): value for role, value in fields.items()} for doc_id, fields in read_documents(folder).items()
+    }
+    write_documents(folder, documents)
+    return folder
+
+
+def test_a_set_of_which_the_template_reads_nothing_is_refused_with_both_sides_roles(tmp_path, store):
+    folder = make_set(tmp_path / "own", lists=7)
+    there = {role for fields in read_documents(folder).values() for role in fields}
+    with pytest.raises(ValueError, match=r"no document of .*own has a role that the template reads: .*titel.*, it reads .*title.*--role"):
+        load_data(run_on(renamed(folder, {role: f"x{role}" for role in there} | {"title": "titel"})), store)
+
+
+def test_roles_that_the_template_does_not_read_are_named_in_a_warning(tmp_path, store, caplog):
+    folder = make_set(tmp_path / "own", lists=7)
+    documents = {doc_id: {**fields, "titel": "lamp"} for doc_id, fields in read_documents(folder).items()}
+    write_documents(folder, documents)
+    load_data(run_on(folder), store)
+    assert "own have roles that the template does not read: titel" in caplog.text
