@@ -62,6 +62,8 @@ class Chosen:
             raise click.UsageError("--catalogue goes with --judgments: name the file with the grades too")
         if self.split_file is not None and self.judgments is None:
             raise click.UsageError("--split-file names the parts of --judgments: folders of --data have their own split")
+        if self.preset and not self.data:
+            raise click.UsageError("--preset says what a folder of --data holds: name the columns of your own --catalogue by --role")
         own = None
         if self.judgments is not None:
             try:

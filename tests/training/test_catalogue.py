@@ -84,6 +84,11 @@ def test_a_named_role_whose_column_no_row_has_is_refused_with_those_that_there_a
     assert read_catalogue([path], catalogue_columns(None, ["title=name", "brand=brnd,facts.maker"], "sku"))[0]
 
 
+def test_a_preset_with_an_id_column_of_the_shops_own_reads_that_column() -> None:
+    assert catalogue_columns("products", [], "sku").doc_id == "sku"
+    assert catalogue_columns("esci", [], "id") is PRESETS["esci"]
+
+
 def test_a_role_may_join_several_columns() -> None:
     row = {"director": "D", "actors": ["a", "b", "c", "d", "e", "f"], "short": "s", "long": "l"}
     columns = CatalogueColumns("id", {"creator": ("director", "actors[:2]"), "description": ("short", "gone", "long")})

@@ -6,8 +6,10 @@ import json
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from cluster.errors import ClusterError, InvalidCatalogue
+from scripts.cli import main
 from tests.training.shop import write_shop
 from tests.training.test_prepare import rerank_data, shop
 from training.batches import TrainingList
@@ -84,6 +86,13 @@ def test_an_empty_file_of_judgments_is_named(tmp_path):
     path.write_text("")
     with pytest.raises(InvalidCatalogue, match="is empty"):
         read_own(OwnFiles(path), "all")
+
+
+def test_a_catalogue_of_which_no_row_is_a_document_is_refused_with_the_reason(rated, tmp_path):
+    path = tmp_path / "products.jsonl"
+    path.write_text('{"sku": "a", "title": "lamp"}\n{"sku": "b", "title": "door"}\n')
+    with pytest.raises(InvalidCatalogue, match=r"catalogue: nothing is left of 2, of which 2 were dropped for 'no id'; check --id-column"):
+        read_own(OwnFiles(rated, path), "all")
 
 
 @pytest.fixture
@@ -168,3 +177,11 @@ def test_misspelt_queries_have_one_slip_the_same_at_every_run_and_those_left_are
     assert wrong.queries[0].query != "running shoes"
     assert wrong.queries[1] == items[1]
     assert wrong.notes == ("queries have one typing slip each, but for 1 without a word of four letters",)
+
+
+def test_a_preset_beside_own_judgments_alone_is_a_usage_error_and_not_left_unread(rated, tmp_path):
+    result = CliRunner().invoke(
+        main, ["evaluate", "--judgments", str(rated), "--preset", "msrd", "--offline", "--out", str(tmp_path / "out")]
+    )
+    assert result.exit_code == 2
+    assert "name the columns of your own --catalogue by --role" in result.output

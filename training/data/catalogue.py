@@ -7,7 +7,7 @@ is no document is named by file and line and left out.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TextIO
 
@@ -55,16 +55,21 @@ MSRD = CatalogueColumns(
 MOVIELENS = CatalogueColumns("movieId", {"title": "title", "category": "genres"}, separator="|")
 # The roles of the usual text template, and the columns of the project's own samples.
 ROLES = ("title", "brand", "color", "size", "category", "attributes", "creator", "tags", "year", "description")
-PRODUCTS = CatalogueColumns("id", {role: role for role in ROLES})
+# Where no column of the document id is named.
+_ID = "id"
+PRODUCTS = CatalogueColumns(_ID, {role: role for role in ROLES})
 PRESETS: Mapping[str, CatalogueColumns] = {"esci": ESCI, "msrd": MSRD, "movielens": MOVIELENS, "products": PRODUCTS}
 
 
 def catalogue_columns(preset: str | None, roles: Sequence[str], id_column: str) -> CatalogueColumns:
-    """The columns of a preset, or those that `ROLE=COLUMN[,COLUMN]` texts name; without either, roles are columns of their own name."""
+    """The columns of a preset, or those that `ROLE=COLUMN[,COLUMN]` texts name; without either, roles are columns of their own name.
+
+    An id column other than the usual one goes before the preset's.
+    """
     if preset is not None:
         if preset not in PRESETS:
             raise ValueError(f"there is no preset {preset!r}; there are {', '.join(PRESETS)}")
-        return PRESETS[preset]
+        return PRESETS[preset] if id_column == _ID else replace(PRESETS[preset], doc_id=id_column)
     named: dict[str, str | Sequence[str]] = {}
     for text in roles:
         role, equals, columns = text.partition("=")

@@ -23,6 +23,7 @@ from training.data.engine import open_engine
 from training.data.judgments import ESCI_RATINGS, MSRD_COLUMNS, JudgmentColumns, read_judgments, read_quepid
 from training.data.lists import Catalogue, QueryList
 from training.data.reading import Read
+from training.data.refusals import refuse_nothing
 from training.data.report import Report
 from training.data.splits import PARTS, Part, read_split, split_without_leaks
 from training.metrics.ranking import MAX_EXPONENTIAL_GRADE
@@ -83,6 +84,8 @@ def read_own(files: OwnFiles, split: Split) -> JudgedSet:
     try:
         lists, notes = _lists(files)
         catalogue, report = read_catalogue([files.catalogue], files.columns) if files.catalogue else ({}, None)
+        if report is not None:
+            refuse_nothing(report)
         _refuse_ratings(files.judgments, lists, "For the ratings 100, 10, 1, 0 say --esci-ratings")
         parts, split_report = split_without_leaks(lists, read_split(files.split_file) if files.split_file else None)
     except (OSError, ValueError, duckdb.Error) as error:
