@@ -37,6 +37,8 @@ class Job:
     embedder: Embedder | None
     remove_old: bool = False
     rebuild: bool = False
+    # The share of rows that may be left out of an index that takes a live one's place.
+    allowed_left_out: float = 0.5
 
     def source(self) -> str:
         """Identifies what the index is built from: the same text means that the same documents would come out."""
@@ -55,6 +57,7 @@ class Outcome:
     left_out: int = 0
     bad: tuple[BadRow, ...] = ()
     removed: tuple[str, ...] = ()
+    kept: tuple[str, ...] = ()
     resumed: bool = False
     unchanged: bool = False
 
@@ -83,11 +86,27 @@ def index_catalogue(client: OpenSearch, job: Job, advance: Callable[[int], None]
         _remove(client, [name])
         first = tally.bad[0] if tally.bad else "none"
         raise IndexingFailed(f"no row of {job.file} could be indexed; {job.alias} stays as it was. First: {first}")
+    if live:
+        _refuse_remnant(job, tally)
     _go_live(client, job, name, live)
     # Noted last: a run that ends before is taken up again, and finds nothing left to do.
     write_note(client, name, Note(source=source, complete=True))
-    removed = _remove(client, [index.name for index in live if index.name != name]) if job.remove_old else ()
-    return Outcome(name, tally.indexed, tally.already, tally.left_out, tuple(tally.bad), removed, resumed=bool(begun))
+    old = [index.name for index in live if index.name != name] if job.remove_old else []
+    # The index before holds what was left out now.
+    kept = tuple(old) if tally.left_out else ()
+    removed = () if kept else _remove(client, old)
+    return Outcome(name, tally.indexed, tally.already, tally.left_out, tuple(tally.bad), removed, kept, resumed=bool(begun))
+
+
+def _refuse_remnant(job: Job, tally: Tally) -> None:
+    """Raises IndexingFailed where too little of a catalogue was indexed to take the place of what is live; a repeated run goes on."""
+    rows = tally.indexed + tally.already + tally.left_out
+    if tally.left_out > job.allowed_left_out * rows:
+        percent = -(-100 * tally.left_out // rows)
+        raise IndexingFailed(
+            f"{tally.left_out} of {rows} rows of {job.file} were left out; {job.alias} stays as it was. First: {tally.bad[0]}. Mend the "
+            f"file, or let the rest go live: the same command with --allow-left-out {percent}"
+        )
 
 
 class _Mappings(msgspec.Struct):

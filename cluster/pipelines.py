@@ -17,7 +17,7 @@ from opensearchpy import OpenSearch
 from opensearchpy.exceptions import NotFoundError
 
 from cluster.definitions import read_definition
-from cluster.errors import ClusterError
+from cluster.errors import ClusterError, InvalidCatalogue
 from cluster.physical import PhysicalIndex, behind, set_default_pipeline
 
 Body = dict[str, Any]
@@ -41,13 +41,17 @@ class Switched:
 class _Pipeline(msgspec.Struct):
     """What is read of a pipeline's definition."""
 
+    request_processors: list[dict[str, dict[str, Any]]] = []
     response_processors: list[dict[str, dict[str, Any]]] = []
     description: str = ""
 
 
 def read_pipeline(path: Path, overrides: Mapping[str, Any] | None = None) -> Body:
-    """A pipeline definition from a file, with settings of `sidecar_rerank` replaced."""
+    """A pipeline definition from a file, with settings of `sidecar_rerank` replaced; raises InvalidCatalogue where it re-ranks nothing."""
     body: Body = read_definition(path, _Pipeline)
+    for kind, processor in (("request_processors", "rerank_window"), ("response_processors", "sidecar_rerank")):
+        if not any(processor in each for each in body.get(kind, [])):
+            raise InvalidCatalogue(f"{path}: no {processor} among its {kind}, so that nothing would be re-ranked")
     for processor in body.get("response_processors", []):
         if "sidecar_rerank" in processor:
             processor["sidecar_rerank"].update(overrides or {})

@@ -82,9 +82,14 @@ class Service:
             names = ()
         return ServiceStatus(self.name, True, known.url, _is_ready(known.url), names, str(self.daemon.log))
 
-    def _start(self) -> None:
-        if is_taken(self.port):
+    def check_port(self) -> None:
+        """Raises ServiceFailed where the service would have to start, and another process has its port."""
+        known = self.daemon.running()
+        if not (known and known.url == self.url) and is_taken(self.port):
             raise ServiceFailed(f"port {self.port} is taken by another process; choose another with --sidecar-port")
+
+    def _start(self) -> None:
+        self.check_port()
         # Beside the log: what models keep of documents outlives a restart.
         store = {"RERANK_STORE": str(self.daemon.folder / "store")}
         environment = {**store, **os.environ, **self.settings, "RERANK_BIND": f"{LOCALHOST}:{self.port}"}

@@ -75,7 +75,7 @@ def grade(paths: tuple[Path, ...], engine: str, memory_limit: str, out: Path, **
 @click.option("--id-column", default="id", show_default=True, help="The column of the document id.")
 @click.option("--query-column", default="query", show_default=True)
 @click.option("--query-id-column", default=None, help="One id for each query text; without it the text is its id.")
-@click.option("--doc-column", default="doc_id", show_default=True)
+@click.option("--doc-column", "--document-column", "doc_column", default="doc_id", show_default=True)
 @click.option("--grade-column", default="grade", show_default=True)
 @click.option("--rating", "ratings", multiple=True, metavar="RATING=GRADE", help="What ratings mean, such as 100=3; others are left out.")
 @click.option("--queries", default=None, type=_FILE, help="For qrels: the queries' texts, with the columns query_id and query.")

@@ -41,9 +41,9 @@ def _labels(_context: click.Context, _parameter: click.Parameter, values: tuple[
     return {name: text for name, _, text in pairs}
 
 
-def _depths(_context: click.Context, _parameter: click.Parameter, value: str) -> tuple[int, ...]:
+def _depths(_context: click.Context, _parameter: click.Parameter, values: tuple[str, ...]) -> tuple[int, ...]:
     try:
-        depths = tuple(sorted({int(part) for part in value.split(",") if part.strip()}))
+        depths = tuple(sorted({int(part) for value in values for part in value.split(",") if part.strip()}))
     except ValueError:
         raise click.BadParameter("expected whole numbers, such as 10,20,50,100,200") from None
     if not depths or depths[0] < 10:
@@ -57,7 +57,9 @@ def _depths(_context: click.Context, _parameter: click.Parameter, value: str) ->
 @click.option("--label", "labels", multiple=True, callback=_labels, metavar="MODEL=TEXT", help="A mark beside a model in every table.")
 @first_pass_option("Whose window models re-rank")
 @click.option("--window", default=100, show_default=True, type=click.IntRange(10, 1000), help="Hits that models re-rank.")
-@click.option("--depths", default="10,20,50,100,200", show_default=True, callback=_depths, help="Windows of the depth curve.")
+@click.option(
+    "--depths", multiple=True, default=("10,20,50,100,200",), show_default=True, callback=_depths, help="Windows of the depth curve."
+)
 @click.option(
     "--relevant-from", default=1, show_default=True, type=click.IntRange(1), help="The least grade that MAP, MRR and recall count."
 )
@@ -107,6 +109,9 @@ def command(
     write(out, report, evaluated)
     if annotate:
         annotate_cards(report, models)
+    for judged in report.sets:
+        for note in judged.notes:
+            notes.print(f"{judged.name}: {note}", markup=False)
     if as_json:
         print_json(report)
     else:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import difflib
 import sys
 from pathlib import Path
 
 import click
 
-from cluster.catalogue import FieldNames, count_rows, read_catalogue
+from cluster.catalogue import KNOWN_COLUMNS, FieldNames, count_rows, read_catalogue
 from cluster.connection import connected
 from cluster.embedding import SidecarEmbedder
 from cluster.errors import EXIT_ROWS_LEFT_OUT
-from cluster.indexing import Job, Outcome, index_catalogue
+from cluster.indexing import Job, Outcome, index_catalogue, read_mapping
 from cluster.states import Filled, SidecarStates
 from cluster.workspace import CHECKOUT
 from scripts.output import index_option, json_option, notes, print_json, progress_bar, url_option
@@ -41,6 +42,14 @@ def _renamed(_context: click.Context, _parameter: click.Parameter, values: tuple
 @click.option("--states", metavar="PROFILE", help="Then have this decomposed profile read the documents ahead of searches (`instant`).")
 @click.option("--no-vectors", is_flag=True, help="Index without vectors: no sidecar, no k-NN plugin, no knn queries.")
 @click.option("--remove-old", is_flag=True, help="Delete the index that was live before; without it a roll-back is one alias away.")
+@click.option(
+    "--allow-left-out",
+    default=50,
+    show_default=True,
+    type=click.IntRange(0, 100),
+    metavar="PERCENT",
+    help="Rows that may be left out of an index that takes a live one's place.",
+)
 @click.option("--rebuild", is_flag=True, help="Build anew although the live index already holds this file.")
 @json_option
 def command(
@@ -55,6 +64,7 @@ def command(
     states: str | None,
     no_vectors: bool,
     remove_old: bool,
+    allow_left_out: int,
     rebuild: bool,
     as_json: bool,
 ) -> None:
@@ -67,7 +77,8 @@ def command(
     Example: rerank index shop.csv --index products --field title=product_name --id-field sku
     """
     embedder = None if no_vectors else SidecarEmbedder(sidecar)
-    job = Job(file, index, mapping_file(mapping), FieldNames(renamed, id_field), embedder, remove_old, rebuild)
+    job = Job(file, index, mapping_file(mapping), FieldNames(renamed, id_field), embedder, remove_old, rebuild, allow_left_out / 100)
+    _tell_slips(renamed, job)
     reader = None if states is None else SidecarStates(sidecar, states)
     if reader is not None:
         # Told now rather than after a long indexing.
@@ -78,6 +89,15 @@ def command(
     _show(outcome, index, filled, without_vectors=no_vectors, as_json=as_json)
     if outcome.left_out:
         sys.exit(EXIT_ROWS_LEFT_OUT)
+
+
+def _tell_slips(renamed: dict[str, str], job: Job) -> None:
+    """A field that is neither in the mapping nor read by models is probably meant to be one that is."""
+    fields = read_mapping(job.mapping, vectors=False)["mappings"]["properties"]
+    for target in sorted({*renamed.values()} - {*fields, *KNOWN_COLUMNS, "_id", "id"}):
+        meant = difflib.get_close_matches(target, [*KNOWN_COLUMNS, *fields], n=1)
+        likely = f": did you mean {meant[0]}?" if meant else ""
+        notes.print(f"{target} is no field of {job.mapping.name}, and models read none of that name{likely}", markup=False)
 
 
 def _fill(job: Job, states: SidecarStates) -> Filled:
@@ -113,5 +133,7 @@ def _show(outcome: Outcome, alias: str, filled: Filled | None, *, without_vector
     click.echo(
         f"{alias} -> {outcome.index}: {outcome.indexed} indexed, {outcome.already} there before, {outcome.left_out} left out{vectors}"
     )
+    if outcome.kept:
+        notes.print(f"not removed, as it holds what was left out now: {', '.join(outcome.kept)}", markup=False)
     if outcome.removed:
         click.echo(f"removed: {', '.join(outcome.removed)}")

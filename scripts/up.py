@@ -38,9 +38,12 @@ def command(*, name: str, port: int, sidecar_port: int, as_json: bool) -> None:
 
 def start(name: str, port: int, sidecar_port: int) -> tuple[NodeStatus, ServiceStatus]:
     """Both, with a word on each: a first start downloads the server."""
+    service = Service(name=name, port=sidecar_port)
+    # Told before a node is left running for it.
+    service.check_port()
     notes.print("OpenSearch: starting (the first time it is fetched and unpacked) ...")
     node = Node(name=name, port=port).up(built_plugin())
     notes.print(f"OpenSearch {node.version}: {node.url}, plugins {', '.join(node.plugins)}")
-    service = Service(name=name, port=sidecar_port).up()
-    notes.print(f"sidecar: {service.url}, models {', '.join(service.models) or 'none'}")
-    return node, service
+    served = service.up()
+    notes.print(f"sidecar: {served.url}, models {', '.join(served.models) or 'none'}")
+    return node, served

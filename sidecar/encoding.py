@@ -6,6 +6,7 @@ never on the query or on its neighbours, so they can be cached by text.
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -111,12 +112,15 @@ def _head(text: str, chars: int) -> str:
 
 
 def field_text(value: FieldValue) -> str:
-    """One line of plain text for a field's value: lists are joined by commas, whole numbers lose their `.0`, objects are no text."""
+    """One line of plain text for a field's value: without markup, its entities read (`&amp;`), lists joined by commas; whole numbers lose
+    their `.0`, objects are no text."""
     if value is None or isinstance(value, Mapping):
         return ""
     if isinstance(value, str):
         # Looking for a tag first halves the time: most texts have none.
-        return " ".join((_MARKUP.sub(" ", value) if "<" in value else value).split())
+        text = _MARKUP.sub(" ", value) if "<" in value else value
+        # After the tags: `&lt;b&gt;` is meant to be read.
+        return " ".join((html.unescape(text) if "&" in text else text).split())
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, int | float):

@@ -64,6 +64,21 @@ def test_a_mapping_without_a_vector_field_is_for_indexing_without_vectors(tmp_pa
     assert read_mapping(path, vectors=False)["mappings"]["properties"] == {"title": {"type": "text"}}
 
 
+@pytest.mark.parametrize(
+    ("text", "missing"),
+    [
+        ("{}", "rerank_window among its request_processors"),
+        ('{"request_processors": [{"rerank_window": {}}]}', "sidecar_rerank among its response_processors"),
+    ],
+)
+def test_a_pipeline_that_reranks_nothing_is_refused(tmp_path: Path, text: str, missing: str) -> None:
+    path = tmp_path / "own.json"
+    path.write_text(text)
+
+    with pytest.raises(InvalidCatalogue, match=f"no {missing}, so that nothing would be re-ranked"):
+        read_pipeline(path)
+
+
 @pytest.mark.parametrize("text", ["{", "[]", '{"response_processors": {}}'])
 def test_a_pipeline_of_another_shape_is_refused_by_its_file(tmp_path: Path, text: str) -> None:
     path = tmp_path / "own.json"

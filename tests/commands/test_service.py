@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import socket
 from pathlib import Path
 
 import pytest
 
 from cluster.embedding import patient_session
-from cluster.ports import free_port
+from cluster.errors import ServiceFailed
+from cluster.ports import LOCALHOST, free_port
 from cluster.service import Service
 from cluster.workspace import Workspace
 from tests.sidecar.tiny import write_model
@@ -33,3 +35,14 @@ def test_up_serves_the_settings_of_now_and_leaves_alone_what_has_them(tmp_path: 
         assert "s3cret" not in (service.daemon.folder / "process.json").read_text()
     finally:
         service.down()
+
+
+def test_a_port_of_another_process_is_told_before_anything_is_started(tmp_path: Path) -> None:
+    with socket.socket() as other:
+        other.bind((LOCALHOST, 0))
+        other.listen()
+        service = Service("test", other.getsockname()[1], Workspace(tmp_path / "var", None))
+
+        with pytest.raises(ServiceFailed, match="is taken by another process; choose another with --sidecar-port"):
+            service.check_port()
+    Service("test", free_port(), Workspace(tmp_path / "var", None)).check_port()

@@ -139,6 +139,31 @@ def test_a_file_that_cannot_go_live_changes_nothing_and_leaves_no_index(
     assert set(client.indices.get(index=f"{alias}-*")) == before
 
 
+def test_a_catalogue_of_which_little_is_left_does_not_take_a_live_ones_place_unless_it_is_told_to(
+    client: OpenSearch, rerank: Callable[..., Result], alias: str, tmp_path: Path
+) -> None:
+    old = json.loads(rerank(catalogue(tmp_path / "a.jsonl", *kettles(4)), "--json").stdout)["index"]
+    broken = catalogue(tmp_path / "b.jsonl", *kettles(3, price="n/a"), {"id": "k9", "title": "Kettle 9"})
+
+    refused = rerank(broken, "--remove-old")
+    assert refused.exit_code == 7
+    assert f"3 of 4 rows of {broken} were left out; {alias} stays as it was" in refused.output
+    assert "--allow-left-out 75" in refused.output
+    assert len(titles(client, alias)) == 4
+
+    told = rerank(broken, "--remove-old", "--allow-left-out", "75")
+    assert told.exit_code == 8
+    assert titles(client, alias) == ["Kettle 9"]
+    assert f"not removed, as it holds what was left out now: {old}" in told.stderr
+    assert client.indices.exists(index=old)
+
+
+def test_a_field_that_nothing_reads_is_told(rerank: Callable[..., Result], tmp_path: Path) -> None:
+    result = rerank(catalogue(tmp_path / "a.jsonl", {"id": "p", "name": "Pan"}), "--field", "titel=name")
+
+    assert "titel is no field of products.json, and models read none of that name: did you mean title?" in result.stderr
+
+
 def test_a_new_catalogue_takes_the_old_ones_place_which_stays_for_a_roll_back(
     client: OpenSearch, rerank: Callable[..., Result], alias: str, tmp_path: Path
 ) -> None:

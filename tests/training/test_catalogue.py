@@ -86,7 +86,13 @@ def test_a_named_role_whose_column_no_row_has_is_refused_with_those_that_there_a
 
 def test_a_preset_with_an_id_column_of_the_shops_own_reads_that_column() -> None:
     assert catalogue_columns("products", [], "sku").doc_id == "sku"
-    assert catalogue_columns("esci", [], "id") is PRESETS["esci"]
+    assert catalogue_columns("esci", [], "id") == PRESETS["esci"]
+
+
+def test_a_role_that_is_named_goes_before_the_presets() -> None:
+    columns = catalogue_columns("esci", ["title=name", "size=fit"], "id")
+
+    assert columns.roles == {**PRESETS["esci"].roles, "title": ["name"], "size": ["fit"]}
 
 
 def test_a_role_may_join_several_columns() -> None:

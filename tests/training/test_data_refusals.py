@@ -29,7 +29,7 @@ def test_an_empty_file_is_refused() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--preset", "esci"], "check --id-column, --preset and --role"),
+        (["--preset", "msrd", "--id-column", "id"], "check --id-column, --preset and --role"),
         (["--id-column", "name"], "check --id-column or --preset, and --doc-column"),
         (["--rating", "7=1"], "--rating RATING=GRADE must name each rating"),
         (["--grade-column", "query"], "check --grade-column"),

@@ -58,11 +58,11 @@ def test_the_real_test_split_holds_its_fifty_queries_and_no_training_query(real_
     assert not {item.query for item in tested.queries} & {item.query for item in trained.queries}
 
 
-@pytest.mark.parametrize("grade", ["2.5", "100"])
-def test_ratings_that_are_no_grades_are_refused_before_anything_is_scored(tmp_path, grade):
+@pytest.mark.parametrize(("grade", "advice"), [("2.5", "Round them first"), ("100", ".* --esci-ratings")])
+def test_ratings_that_are_no_grades_are_refused_before_anything_is_scored(tmp_path, grade, advice):
     path = tmp_path / "judgments.csv"
     path.write_text(f"query,doc_id,grade\nlamp,1,{grade}\nlamp,2,0\n")
-    with pytest.raises(InvalidCatalogue, match=rf"grade {grade}; .* --esci-ratings"):
+    with pytest.raises(InvalidCatalogue, match=rf"grade {grade}; .*{advice}"):
         read_own(OwnFiles(path), "all")
 
 

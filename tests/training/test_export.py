@@ -137,6 +137,15 @@ def test_what_cannot_be_calibrated_is_refused(base, tmp_path, judged):
         export(run, tmp_path / "model", INFO, calibration=judged)
 
 
+def test_a_run_that_is_not_finished_is_named_with_what_to_do(base, tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "run.yaml").write_text(
+        f"name: own\nmodel: {{base: {base}}}\ntrain_sets: [{{path: sets}}]\nlosses: {{softmax: {{}}}}\n"
+    )
+    with pytest.raises(ValueError, match=r"the run .*run is not finished: `rerank train`"):
+        export(tmp_path / "run", tmp_path / "out", INFO)
+
+
 def test_a_description_with_an_unknown_key_is_refused_by_file_and_key(tmp_path):
     path = tmp_path / "tiny.info.yaml"
     path.write_text("{name: tiny, version: '1', summary: A tiny model., base: random, data: [], license: MIT}")

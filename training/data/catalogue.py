@@ -64,18 +64,19 @@ PRESETS: Mapping[str, CatalogueColumns] = {"esci": ESCI, "msrd": MSRD, "movielen
 def catalogue_columns(preset: str | None, roles: Sequence[str], id_column: str) -> CatalogueColumns:
     """The columns of a preset, or those that `ROLE=COLUMN[,COLUMN]` texts name; without either, roles are columns of their own name.
 
-    An id column other than the usual one goes before the preset's.
+    What is named, an id column other than the usual one too, goes before the preset's.
     """
-    if preset is not None:
-        if preset not in PRESETS:
-            raise ValueError(f"there is no preset {preset!r}; there are {', '.join(PRESETS)}")
-        return PRESETS[preset] if id_column == _ID else replace(PRESETS[preset], doc_id=id_column)
+    if preset is not None and preset not in PRESETS:
+        raise ValueError(f"there is no preset {preset!r}; there are {', '.join(PRESETS)}")
     named: dict[str, str | Sequence[str]] = {}
     for text in roles:
         role, equals, columns = text.partition("=")
         if not role or not equals or not columns:
             raise ValueError(f"{text!r} is not of the form ROLE=COLUMN or ROLE=COLUMN,COLUMN")
         named[role] = columns.split(",")
+    if preset is not None:
+        usual = PRESETS[preset]
+        return replace(usual, doc_id=usual.doc_id if id_column == _ID else id_column, roles={**usual.roles, **named})
     return CatalogueColumns(id_column, named or {role: role for role in ROLES}, named=bool(named))
 
 

@@ -99,9 +99,10 @@ def _refuse_ratings(path: Path, lists: Sequence[QueryList], otherwise: str) -> N
     for item in lists:
         for grade in item.grades:
             if grade != int(grade) or grade > MAX_EXPONENTIAL_GRADE:
+                advice = otherwise if grade == int(grade) else "Round them first"
                 raise InvalidCatalogue(
                     f"{path}: query {item.query!r} has the grade {grade:g}; grades are whole numbers such as 0 to 3, "
-                    f"{MAX_EXPONENTIAL_GRADE} at most. {otherwise}"
+                    f"{MAX_EXPONENTIAL_GRADE} at most. {advice}"
                 )
 
 

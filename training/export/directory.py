@@ -89,6 +89,8 @@ def export(
     """
     run = read_run_file(source / "run.yaml" if source.is_dir() else source)
     checkpoint = source / "model" if source.is_dir() else Path(base_directory(run.model.base))
+    if source.is_dir() and not (checkpoint / "config.json").is_file():
+        raise ValueError(f"the run {source} is not finished: `rerank train` with the same file and --out goes on with it")
     template = run.template
     if max_document_tokens is not None:
         template = msgspec.structs.replace(template, max_document_tokens=max_document_tokens)
