@@ -4,9 +4,9 @@ import java.io.IOException;
 import java.util.Map;
 import org.apache.logging.log4j.LogManager;
 import org.apache.logging.log4j.Logger;
+import org.opensearch.OpenSearchException;
 import org.opensearch.action.search.SearchRequest;
 import org.opensearch.core.action.ActionListener;
-import org.opensearch.index.IndexNotFoundException;
 import org.opensearch.search.builder.SearchSourceBuilder;
 import org.opensearch.search.pipeline.AbstractProcessor;
 import org.opensearch.search.pipeline.PipelineProcessingContext;
@@ -126,10 +126,11 @@ final class WindowProcessor extends AbstractProcessor implements SearchRequestPr
         );
     }
 
+    /** Names that lead to no open index (missing, closed, malformed) are the search's own mistake, which it tells its client itself. */
     private IndexFacts.Facts facts(SearchRequest request) {
         try {
             return node.indexFacts().of(request);
-        } catch (IndexNotFoundException e) {
+        } catch (OpenSearchException e) {
             return IndexFacts.Facts.UNKNOWN;
         }
     }

@@ -12,16 +12,21 @@ import java.io.IOException;
 import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
+import org.opensearch.OpenSearchException;
+import org.opensearch.OpenSearchParseException;
 import org.opensearch.action.search.SearchRequest;
 import org.opensearch.common.settings.Settings;
 import org.opensearch.common.util.concurrent.ThreadContext;
 import org.opensearch.common.xcontent.json.JsonXContent;
 import org.opensearch.core.action.ActionListener;
+import org.opensearch.core.index.Index;
 import org.opensearch.core.xcontent.DeprecationHandler;
 import org.opensearch.core.xcontent.NamedXContentRegistry;
 import org.opensearch.core.xcontent.XContentParser;
 import org.opensearch.index.IndexNotFoundException;
 import org.opensearch.index.query.QueryBuilders;
+import org.opensearch.indices.IndexClosedException;
+import org.opensearch.indices.InvalidIndexNameException;
 import org.opensearch.search.builder.SearchSourceBuilder;
 import org.opensearch.search.pipeline.PipelineProcessingContext;
 
@@ -97,10 +102,23 @@ class WindowProcessorTest {
     void anIndexWithoutSourceOrWithoutExistenceIsLeftAlone() {
         facts = request -> new IndexFacts.Facts(true, 10_000, false);
         assertEquals(Skip.SOURCE_DISABLED, reason(process(query())));
+        namesThatAreRefusedWith(new IndexNotFoundException("shop"));
+    }
+
+    @Test
+    void namesThatLeadToNoOpenIndexAreTheSearchsOwnMistakeAndNoDefect() {
+        namesThatAreRefusedWith(new IndexClosedException(new Index("shop", "uuid")));
+        namesThatAreRefusedWith(new InvalidIndexNameException("_shop", "must not start with '_'."));
+        namesThatAreRefusedWith(new OpenSearchParseException("invalid dynamic name expression [bad]"));
+    }
+
+    private void namesThatAreRefusedWith(OpenSearchException refusal) {
         facts = request -> {
-            throw new IndexNotFoundException("shop");
+            throw refusal;
         };
-        assertEquals(Skip.NO_INDEX, reason(process(query())));
+        SearchSourceBuilder client = query();
+        assertEquals(Skip.NO_INDEX, reason(process(client)));
+        assertSame(client, handedOn.source());
     }
 
     @Test
