@@ -37,6 +37,7 @@ WRONG_CALL: dict[str, tuple[shop.Body, str]] = {
     "no scheme": ({"url": "sidecar:8080"}, "url"),
     "no host": ({"url": "http:///v1"}, "url"),
     "a password in the url": ({"url": "http://me:secret@sidecar"}, "url"),
+    "a port that no service has": ({"url": "http://sidecar:65536"}, "url"),
     "one bad url among good ones": ({"url": [URL, "gopher://x"]}, "url"),
     "deadline_ms 0": ({"url": URL, "deadline_ms": 0}, "deadline_ms"),
     "deadline_ms with a fraction": ({"url": URL, "deadline_ms": 1.5}, "deadline_ms"),

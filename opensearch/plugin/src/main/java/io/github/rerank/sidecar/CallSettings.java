@@ -34,6 +34,7 @@ record CallSettings(
     static final String URL = "url";
     static final int MAX_DEADLINE_MS = 60_000;
     static final int MAX_PROFILE_CHARS = 128;
+    private static final int MAX_PORT = 65_535;
     private static final String PATH = "/v1/hits";
 
     static CallSettings read(Config config) {
@@ -62,6 +63,9 @@ record CallSettings(
         }
         if (uri.getHost() == null || uri.getUserInfo() != null || uri.getQuery() != null || uri.getFragment() != null) {
             throw config.complaint(URL, "must be scheme, host, optional port and path only, got [" + url + "]");
+        }
+        if (uri.getPort() == 0 || uri.getPort() > MAX_PORT) {
+            throw config.complaint(URL, "must have a port from 1 to " + MAX_PORT + ", got [" + url + "]");
         }
         String path = uri.getRawPath().replaceAll("/+$", "");
         return uri.resolve(path.endsWith(PATH) ? path : path + PATH);

@@ -13,6 +13,7 @@ import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 import org.opensearch.OpenSearchException;
 import org.opensearch.core.rest.RestStatus;
 
@@ -69,6 +70,14 @@ class SettingsTest {
         OpenSearchException complaint = assertThrows(OpenSearchException.class, () -> call(Map.of("url", "http://rerank_sidecar:8080")));
         assertEquals(RestStatus.BAD_REQUEST, complaint.status());
         assertTrue(complaint.getMessage().contains("underscore in its host name (give the service a name or a network alias with a hyphen)"));
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = { "http://sidecar:0", "http://sidecar:65536", "http://sidecar:99999/rerank" })
+    void aPortThatNoServiceCanHaveIsRefused(String url) {
+        OpenSearchException complaint = assertThrows(OpenSearchException.class, () -> call(Map.of("url", url)));
+        assertEquals(RestStatus.BAD_REQUEST, complaint.status());
+        assertTrue(complaint.getMessage().contains("[url] must have a port from 1 to 65535"));
     }
 
     @Test
