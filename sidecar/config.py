@@ -55,6 +55,9 @@ class Settings(BaseSettings):
     stall_timeout_s: float = Field(
         default=10.0, gt=0, le=600, description="Seconds without a byte until a client is given up. Too large: hung clients hold threads."
     )
+    request_timeout_s: float = Field(
+        default=30.0, gt=0, le=3600, description="Seconds until all of a request has come. Too large: clients that drip bytes hold threads."
+    )
     drain_s: float = Field(
         default=1.0, ge=0, le=300, description="Seconds of serving with `/ready` 503 after SIGTERM. Too large: slow restarts."
     )

@@ -24,18 +24,15 @@ from types import FrameType
 from typing import Any
 
 from flask import Flask
-from gunicorn.workers.gthread import ThreadWorker
+from gunicorn.http import get_parser
+from gunicorn.workers.gthread import _DEFER, ThreadWorker
 
 from sidecar.arrival import note
+from sidecar.incoming import UNREAD_S, Incoming, limit_stalls, rest_came
 
 # An idle connection may be about to send: after the drain it gets this long.
 _LINGER_S = 0.5
 _STEP_S = 0.05
-# What is read of a body that was answered unread: a refused request's is of ordinary size, and on its way.
-_UNREAD_S = 1.0
-_UNREAD_BYTES = 16 << 20
-_AT_ONCE = 1 << 16
-
 
 # A classic BPF program over the TCP header: a segment with SYN (byte 13, bit 2) is dropped, any other passes.
 _NO_SYN = b"".join(struct.pack("HBBI", *line) for line in ((0x30, 0, 0, 13), (0x45, 0, 1, 0x02), (0x06, 0, 0, 0), (0x06, 0, 0, 0xFFFFFFFF)))
@@ -75,37 +72,6 @@ def service_ends(listener: socket.socket) -> bool:
     except OSError:
         return False
     return f"socket:[{os.fstat(listener.fileno()).st_ino}]" not in held
-
-
-def limit_stalls(connection: socket.socket, seconds: float) -> None:
-    """Let every read and write of a blocking socket end after so many seconds without a byte.
-
-    gunicorn reads bodies without a time-out: a client that announces one and sends nothing, or whose machine is gone, would hold its
-    thread for ever, and as many as there are threads the whole service. The kernel's time-outs survive gunicorn's `setblocking`.
-    """
-    whole = int(seconds)
-    limit = struct.pack("ll", whole, int((seconds - whole) * 1e6))
-    # Not every kind of socket has them.
-    with contextlib.suppress(OSError):
-        for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
-            connection.setsockopt(socket.SOL_SOCKET, option, limit)
-
-
-def _rest_came(connection: Any) -> bool:
-    """Whether the body's rest came, so that the connection can carry another request; its client has its answer either way.
-
-    One that goes on sending, fast or slowly, would otherwise hold its thread for as long as it likes, and needs no token for it.
-    """
-    message = connection.parser.mesg
-    left, end = _UNREAD_BYTES, time.monotonic() + _UNREAD_S
-    try:
-        while message is not None and (data := message.body.read(_AT_ONCE)):
-            left -= len(data)
-            if left < 0 or time.monotonic() > end:
-                return False
-    except OSError:
-        return False
-    return True
 
 
 class DrainingWorker(ThreadWorker):  # type: ignore[misc] # gunicorn has no types
@@ -161,33 +127,53 @@ class DrainingWorker(ThreadWorker):  # type: ignore[misc] # gunicorn has no type
                 connection.timeout = min(connection.timeout, self._linger_until)
         super().murder_keepalived()
 
+    def murder_pending(self) -> None:
+        """Close connections that never sent anything likewise."""
+        if self._linger_until is not None:
+            for connection in self.pending_conns:
+                connection.timeout = min(connection.timeout, self._linger_until)
+        super().murder_pending()
+
     def enqueue_req(self, conn: Any) -> None:
         """A connection joins those that wait for a thread."""
         conn.queued = time.monotonic()
         super().enqueue_req(conn)
 
     def handle(self, conn: Any) -> Any:
-        """In the thread. A new connection's first bytes may be still to come: that wait is its client's, not ours."""
+        """In the thread. A new connection's first bytes may be still to come: that wait is its client's, and takes no thread.
+
+        gunicorn gives it one for seconds: as many connections as there are threads, opened ahead of use, would stop the service.
+        """
+        if self.alive and not conn.initialized and not conn.wait_for_data(0):
+            return _DEFER
         conn.waited_s = time.monotonic() - conn.queued
         limit_stalls(conn.sock, self.wsgi.extensions["stall_timeout_s"])
+        if conn.parser is None and not conn.cfg.is_ssl:
+            # Under TLS gunicorn makes the parser, after the handshake: there only stalls are bounded.
+            conn.incoming = Incoming(conn.sock)
+            conn.parser = get_parser(conn.cfg, conn.incoming, conn.client)
+        if incoming := getattr(conn, "incoming", None):
+            incoming.begin(self.wsgi.extensions["request_timeout_s"])
         return super().handle(conn)
 
     def handle_request(self, req: Any, conn: Any) -> Any:
         """While draining, each answer closes its connection, so that the client's next request finds another instance."""
         note(time.monotonic() - conn.waited_s)
+        if incoming := getattr(conn, "incoming", None):
+            incoming.head_came()
         if self._drain_until is not None:
             req.force_close()
         kept = super().handle_request(req, conn)
         # What is left of a body that was answered unread: it is there, or on its way, or will never come.
-        limit_stalls(conn.sock, min(_UNREAD_S, self.wsgi.extensions["stall_timeout_s"]))
-        return kept and _rest_came(conn)
+        limit_stalls(conn.sock, min(UNREAD_S, self.wsgi.extensions["stall_timeout_s"]))
+        return kept and rest_came(conn)
 
     def finish_request(self, conn: Any, fs: Future[Any]) -> None:
         """An answer that promised to keep its connection is kept to when `max_requests` ends the worker just after it.
 
         gunicorn closes the connection then, on which its client may have sent the next request already.
         """
-        if self.alive or fs.cancelled() or fs.exception() is not None or fs.result() is not True:
+        if self.alive or fs.cancelled() or fs.exception() is not None or fs.result() not in (True, _DEFER):
             super().finish_request(conn, fs)
             return
         try:

@@ -34,4 +34,5 @@ def load() -> Flask:
     app.extensions["engine"] = engine
     app.extensions["drain_s"] = settings.drain_s
     app.extensions["stall_timeout_s"] = settings.stall_timeout_s
+    app.extensions["request_timeout_s"] = settings.request_timeout_s
     return app
