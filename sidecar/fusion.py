@@ -11,7 +11,7 @@ feature that a hit does not carry has its neutral value, so a list without first
 | `text_overlap` | the share of the query's distinct tokens that are among all of the document's tokens | 0 |
 | `dense` | its similarity to the query by vectors, z-normalised over the hits of the list that have one | 0 |
 
-z-normalised: minus the mean, over the population's standard deviation; 0 throughout where all values are equal.
+z-normalised: minus the mean, over the population's standard deviation; 0 throughout where all values are equal, or too large for it.
 """
 
 from __future__ import annotations
@@ -79,8 +79,10 @@ def z_normalised(values: Sequence[float | None]) -> Column:
     known = np.isfinite(column)
     if not known.any():
         return np.zeros(len(column))
-    mean, deviation = column[known].mean(), column[known].std()
-    if deviation < 1e-9:
+    with np.errstate(over="ignore", invalid="ignore"):
+        mean, deviation = column[known].mean(), column[known].std()
+    # Values beyond what a float can square have no spread that could be told.
+    if not 1e-9 <= deviation < np.inf:
         return np.zeros(len(column))
     return np.where(known, (column - mean) / deviation, 0.0)
 

@@ -116,6 +116,13 @@ def test_a_bad_request_is_answered_with_its_status_and_code(body, status, code):
     assert error_of(client.post("/v1/hits", data=body)) == (status, code)
 
 
+def test_first_pass_scores_too_large_to_be_squared_count_as_unknown_ones():
+    client = client_of(fusion=Fusion({"cross_encoder": 1.0, "first_pass": 1.0}))
+    huge = {"query": "red", "hits": [{**hit, "score": 1e308} for hit in HITS["hits"]]}
+    unknown = {"query": "red", "hits": [{**hit, "score": None} for hit in HITS["hits"]]}
+    assert client.post("/v1/hits", json=huge).json["scores"] == client.post("/v1/hits", json=unknown).json["scores"]
+
+
 def test_a_model_that_answers_not_a_number_is_an_error_and_not_a_score():
     client = client_of(FakeScorer(lambda documents: np.full(len(documents), np.nan, dtype=np.float32)))
     assert error_of(client.post("/v1/hits", json=HITS)) == (503, "scoring_failed")

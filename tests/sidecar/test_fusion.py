@@ -25,7 +25,11 @@ def test_a_hit_without_a_first_pass_score_is_neutral_and_does_not_count():
     assert z_normalised([1.0, None, 3.0]).tolist() == [-1.0, 0.0, 1.0]
 
 
-@pytest.mark.parametrize("values", [[], [None, None], [2.0], [5.0, 5.0]], ids=["empty", "unknown", "one", "equal"])
+@pytest.mark.parametrize(
+    "values",
+    [[], [None, None], [2.0], [5.0, 5.0], [1e308, 1e308], [1e200, -1e200]],
+    ids=["empty", "unknown", "one", "equal", "too large to add", "too large to square"],
+)
 def test_a_list_that_tells_nothing_is_neutral_throughout(values):
     assert z_normalised(values).tolist() == [0.0] * len(values)
 
