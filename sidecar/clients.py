@@ -19,7 +19,7 @@ from sidecar.errors import Unprocessable
 from sidecar.hits import check_count, deadline
 from sidecar.ranking import Ranking, RankRequest, sigmoid
 from sidecar.schema import RerankRequest, RerankResponse, RerankResult, TeiRank, TeiRequest, WireFields, parse
-from sidecar.wire import json_answer
+from sidecar.wire import json_answer, request_body
 
 # The role of a document's long text.
 _BODY = "description"
@@ -41,7 +41,7 @@ def clients_blueprint(settings: Settings, engine: Engine) -> Blueprint:
     @routes.post("/v1/rerank", endpoint="rerank_v1")
     @routes.post("/v2/rerank", endpoint="rerank_v2")
     def rerank() -> Response:
-        asked = parse(request.get_data(cache=False), RerankRequest)
+        asked = parse(request_body(), RerankRequest)
         # These clients must name a model and send their vendor's: a name that is no profile means the default one.
         profile = asked.model if asked.model and engine.has_ranker(asked.model) else None
         template = engine.template(profile)
@@ -55,7 +55,7 @@ def clients_blueprint(settings: Settings, engine: Engine) -> Blueprint:
 
     @routes.post("/rerank")
     def tei() -> Response:
-        asked = parse(request.get_data(cache=False), TeiRequest)
+        asked = parse(request_body(), TeiRequest)
         ranking = rank(asked.query, asked.texts, None, asked.deadline_ms)
         best = _best(ranking, asked.top_n, raw=bool(asked.raw_scores))
         return json_answer([TeiRank(at, score, asked.texts[at] if asked.return_text else None) for at, score in best])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from flask import Blueprint, Response, g, request
+from flask import Blueprint, Response, g
 
 from sidecar.arrival import arrival
 from sidecar.config import Settings
@@ -23,7 +23,7 @@ from sidecar.schema import (
     ModelsResponse,
     parse,
 )
-from sidecar.wire import json_answer
+from sidecar.wire import json_answer, request_body
 
 
 def hits_blueprint(settings: Settings, engine: Engine) -> Blueprint:
@@ -33,7 +33,7 @@ def hits_blueprint(settings: Settings, engine: Engine) -> Blueprint:
     @routes.post("/v1/hits")
     def hits() -> Response:
         started = arrival()
-        asked = parse(request.get_data(cache=False), HitsRequest)
+        asked = parse(request_body(), HitsRequest)
         check_count(len(asked.hits), settings.max_hits)
         ranking = engine.rank(
             RankRequest(
@@ -51,7 +51,7 @@ def hits_blueprint(settings: Settings, engine: Engine) -> Blueprint:
     @routes.post("/v1/embed")
     def embed() -> Response:
         started = arrival()
-        asked = parse(request.get_data(cache=False), EmbedRequest)
+        asked = parse(request_body(), EmbedRequest)
         check_count(len(asked.texts), settings.max_texts)
         if asked.kind == "query" and not all(isinstance(text, str) for text in asked.texts):
             raise Unprocessable("a query is a text, not fields")
@@ -63,7 +63,7 @@ def hits_blueprint(settings: Settings, engine: Engine) -> Blueprint:
     @routes.post("/v1/documents")
     def documents() -> Response:
         started = arrival()
-        asked = parse(request.get_data(cache=False), DocumentsRequest)
+        asked = parse(request_body(), DocumentsRequest)
         check_count(len(asked.documents), settings.max_texts)
         until = deadline(started, asked.deadline_ms, settings.embed_deadline_ms, settings.max_deadline_ms)
         computed = engine.fill(asked.documents, profile=asked.profile, deadline=until)

@@ -1,4 +1,4 @@
-"""JSON answers and the error shapes: our own, Cohere's and Jina's, Text Embeddings Inference's."""
+"""Bodies, JSON answers and the error shapes: our own, Cohere's and Jina's, Text Embeddings Inference's."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
-from flask import Response
+from flask import Response, request
 
-from sidecar.errors import RerankError
+from sidecar.errors import RequestTooLarge, RerankError
 from sidecar.schema import ErrorBody, ErrorResponse, RerankErrorResponse, TeiError
 
 _encoder = msgspec.json.Encoder()
@@ -17,6 +17,18 @@ _encoder = msgspec.json.Encoder()
 _TEI_TYPES = {400: "Validation", 413: "Validation", 422: "Tokenizer", 429: "Overloaded", 503: "Unhealthy"}
 
 RenderError = Callable[[RerankError, str], Response]
+
+
+def request_body() -> bytes:
+    """The body of the request that is being served; raises RequestTooLarge.
+
+    One that announces no length (chunked) is cut at the limit without a word by werkzeug: that full, it was too long.
+    """
+    body = request.get_data(cache=False)
+    limit = request.max_content_length
+    if request.content_length is None and limit is not None and len(body) >= limit:
+        raise RequestTooLarge("the body has more bytes than the settings allow")
+    return body
 
 
 def json_answer(body: Any, status: int = 200) -> Response:

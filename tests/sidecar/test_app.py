@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import threading
 import time
@@ -114,6 +115,15 @@ def test_an_explanation_names_every_feature_of_every_hit():
 def test_a_bad_request_is_answered_with_its_status_and_code(body, status, code):
     client = client_of(max_hits=3, max_body_bytes=1024 if code == "too_large" else 200_000)
     assert error_of(client.post("/v1/hits", data=body)) == (status, code)
+
+
+def test_a_body_of_no_announced_length_is_refused_beyond_the_limit():
+    body = io.BytesIO(json.dumps({**HITS, "user": "x" * 2000}).encode())
+    terminated = {"wsgi.input_terminated": True}
+    answer = client_of(max_body_bytes=1024).post(
+        "/v1/hits", input_stream=body, headers={"Transfer-Encoding": "chunked"}, environ_overrides=terminated
+    )
+    assert error_of(answer) == (413, "too_large")
 
 
 def test_first_pass_scores_too_large_to_be_squared_count_as_unknown_ones():
