@@ -93,14 +93,24 @@ class Profiles:
     def refresh(self) -> None:
         """Load every directory that is new or changed. One that vanished keeps serving: a deploy may be replacing it."""
         for place, folder in enumerate(self._folders):
-            for manifest in sorted(folder.glob(f"*/{FILE_NAME}")):
-                self._look(manifest.parent, place)
+            try:
+                directories = [manifest.parent for manifest in sorted(folder.glob(f"*/{FILE_NAME}"))]
+            except OSError:
+                # A network's file system may fail for a while: that ends neither the service nor the watching.
+                _log.exception("models folder not read", folder=str(folder))
+                continue
+            for directory in directories:
+                self._look(directory, place)
         self.loaded.set()
 
     def _look(self, directory: Path, place: int) -> None:
         """Load a directory that is new or changed, unless an earlier folder has, or had, one of its name."""
         name = directory.name
-        found = fingerprint(directory)
+        try:
+            found = fingerprint(directory)
+        except OSError:
+            _log.exception("model directory not read", directory=str(directory))
+            return
         if not found or self._place.get(name, place) < place or (self._place.get(name), self._seen.get(name)) == (place, found):
             return
         self._place[name], self._seen[name] = place, found

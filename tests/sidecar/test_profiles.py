@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,7 +16,7 @@ from sidecar.errors import InvalidModel, NotReady, Unprocessable
 from sidecar.factory import make_engine
 from sidecar.manifest import Fusion, read_manifest, write_manifest
 from sidecar.metrics import Metrics
-from sidecar.profiles import open_directory
+from sidecar.profiles import Profile, Profiles, open_directory
 from sidecar.ranking import RankRequest
 from tests.sidecar.tiny import write_model
 
@@ -104,6 +106,26 @@ def test_a_directory_that_vanishes_keeps_serving(start, models):
     (models / "fast" / "manifest.json").unlink()
     engine.refresh()
     assert rank(engine).scores
+
+
+class Stale:
+    """A folder whose file system answers with an error, as a network's may for a while."""
+
+    def glob(self, _: str) -> list[Path]:
+        raise OSError(errno.ESTALE, "Stale file handle")
+
+
+def test_a_folder_that_cannot_be_read_does_not_end_the_watching(models):
+    tried = []
+
+    def load(name: str, _: Path) -> Profile:
+        tried.append(name)
+        raise InvalidModel("only its name is wanted")
+
+    profiles = Profiles([Stale(), models], load, interval_s=0, metrics=Metrics())
+    profiles.refresh()
+    assert tried == ["fast"]
+    assert profiles.loaded.is_set()
 
 
 def test_of_several_folders_the_first_that_has_a_name_serves_it(start, models, tmp_path_factory):
