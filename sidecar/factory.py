@@ -18,7 +18,7 @@ from sidecar.embedder import Embedder
 from sidecar.embeddings import Embeddings, QueryVector
 from sidecar.encoding import DocumentTokens
 from sidecar.engine import Caches, Engine, pair_bytes
-from sidecar.errors import InvalidModel
+from sidecar.errors import InvalidModel, StoreFailed
 from sidecar.fusion import check_fusion
 from sidecar.metrics import Metrics
 from sidecar.profiles import Profile, Profiles, open_directory
@@ -76,14 +76,19 @@ def make_embeddings(
 
 
 def open_store(settings: Settings, name: str, codec: Codec[Value], metrics: Metrics) -> DocumentStore[Value] | None:
-    """One of the document stores of the settings, where there is one; a read-only one that nobody has written yet is none."""
+    """One of the document stores of the settings; one that is damaged, or read-only and not yet written by anybody, is none."""
     if settings.store is None:
         return None
     folder = settings.store / name
     if settings.store_read_only and not folder.is_dir():
         _log.warning("nothing is stored yet: restart once another process has filled the store", folder=str(folder))
         return None
-    return DocumentStore(folder, codec, max_bytes=int(settings.store_mb * MIB), read_only=settings.store_read_only, metrics=metrics)
+    try:
+        return DocumentStore(folder, codec, max_bytes=int(settings.store_mb * MIB), read_only=settings.store_read_only, metrics=metrics)
+    except StoreFailed as error:
+        # It is there for speed: a worker that did not start for it would end the service.
+        _log.error("serving without a document store: if it is damaged, delete it and restart", folder=str(folder), error=error.message)
+        return None
 
 
 def load_profile(

@@ -50,7 +50,7 @@ class Codec(Generic[Value]):
 
 
 class DocumentStore(Generic[Value]):
-    """Opened once a process, after the fork. Reads from any thread; writes take LMDB's own lock, across processes."""
+    """Opened once a process, after the fork, or StoreFailed. Reads from any thread; writes take LMDB's own lock, across processes."""
 
     def __init__(
         self,
@@ -72,21 +72,13 @@ class DocumentStore(Generic[Value]):
         self._step_bytes = step_bytes
         self._touched: set[bytes] = set()
         self._lock = threading.Lock()
-        if not read_only:
-            directory.mkdir(parents=True, exist_ok=True)
-        # readahead off: neighbours in the tree are no neighbours in a result list.
-        self._environment = lmdb.open(
-            str(directory),
-            map_size=_MAP_BYTES,
-            max_dbs=4,
-            max_readers=512,
-            readonly=read_only,
-            readahead=False,
-            create=not read_only,
-        )
-        self._records, self._uses, self._order, self._facts = (
-            self._environment.open_db(name, create=not read_only) for name in (b"records", b"uses", b"order", b"facts")
-        )
+        try:
+            self._environment = _opened(directory, read_only=read_only)
+            self._records, self._uses, self._order, self._facts = (
+                self._environment.open_db(name, create=not read_only) for name in (b"records", b"uses", b"order", b"facts")
+            )
+        except (lmdb.Error, OSError) as error:
+            raise StoreFailed(f"the document store {self._name!r} cannot be opened: {error}") from error
         self._writer = None if read_only else _Writer(self.put_many)
         metrics.store_bytes.labels(self._name).set(self.size_bytes)
 
@@ -192,6 +184,21 @@ class DocumentStore(Generic[Value]):
         transaction.delete(key, db=self._uses)
         record = transaction.pop(key, db=self._records)
         return 0 if record is None else _on_disk(bytes(record))
+
+
+def _opened(directory: Path, *, read_only: bool) -> lmdb.Environment:
+    if not read_only:
+        directory.mkdir(parents=True, exist_ok=True)
+    # readahead off: neighbours in the tree are no neighbours in a result list.
+    return lmdb.open(
+        str(directory),
+        map_size=_MAP_BYTES,
+        max_dbs=4,
+        max_readers=512,
+        readonly=read_only,
+        readahead=False,
+        create=not read_only,
+    )
 
 
 def _on_disk(record: bytes) -> int:

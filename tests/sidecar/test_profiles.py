@@ -108,6 +108,14 @@ def test_a_directory_that_vanishes_keeps_serving(start, models):
     assert rank(engine).scores
 
 
+def test_a_store_that_cannot_be_opened_costs_no_answer(start, tmp_path_factory):
+    store = tmp_path_factory.mktemp("store")
+    for name in ("states", "vectors"):
+        (store / name).mkdir()
+        (store / name / "data.mdb").write_bytes(b"no store" * 4096)
+    assert rank(start(store=store)).scores
+
+
 class Stale:
     """A folder whose file system answers with an error, as a network's may for a while."""
 

@@ -229,6 +229,13 @@ def write_for_ever(directory: str) -> None:
             (Path(directory) / "enough").touch()
 
 
+def test_what_is_no_store_is_not_opened(open_store, tmp_path):
+    (tmp_path / "store").mkdir()
+    (tmp_path / "store" / "data.mdb").write_bytes(b"no store" * 4096)
+    with pytest.raises(StoreFailed, match="cannot be opened"):
+        open_store()
+
+
 def test_what_many_small_records_take_is_counted_as_the_disk_has_it(tmp_path):
     vectors: Codec[bytes] = Codec(pack=lambda value: value, unpack=bytes)
     store = DocumentStore(tmp_path / "vectors", vectors, max_bytes=10**9, read_only=False, metrics=Metrics())
