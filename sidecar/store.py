@@ -113,6 +113,8 @@ class DocumentStore(Generic[Value]):
         """Write; how many bytes there are then."""
         with self._lock:
             touched, self._touched = self._touched, set()
+        # A process that was killed while it read would keep all pages that it could see from being used again.
+        self._environment.reader_check()
         with self._environment.begin(write=True) as transaction:
             before = total = self._total(transaction)
             for key, value in items:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import threading
 from functools import cache
 from pathlib import Path
 
@@ -227,6 +228,26 @@ def write_for_ever(directory: str) -> None:
         store.put_many([(key(number), some_states(number))])
         if number == 20:
             (Path(directory) / "enough").touch()
+
+
+def test_a_reader_killed_while_it_read_does_not_keep_old_pages_for_ever(open_store, tmp_path):
+    store = open_store(pages=20)
+    reader = multiprocessing.get_context("spawn").Process(target=read_for_ever, args=(str(tmp_path / "store"),))
+    reader.start()
+    while not (tmp_path / "store" / "reading").exists():
+        assert reader.is_alive()
+        reader.join(0.01)
+    os.kill(reader.pid, signal.SIGKILL)
+    reader.join()
+    for number in range(300):
+        store.put_many([(key(number), a_page_of(number))])
+    assert (tmp_path / "store" / "data.mdb").stat().st_size < 150 * 4096
+
+
+def read_for_ever(directory: str) -> None:
+    with lmdb.open(directory, readonly=True, max_dbs=4) as environment, environment.begin():
+        (Path(directory) / "reading").touch()
+        threading.Event().wait()
 
 
 def test_what_is_no_store_is_not_opened(open_store, tmp_path):
