@@ -135,6 +135,9 @@ def _on_error(metrics: Metrics, error: Exception) -> Response:
 def _known(error: Exception) -> RerankError:
     if isinstance(error, RerankError):
         return error
+    if isinstance(error, RecursionError):
+        # A field's lists in lists: nested less than the parser minds, and more than a reader of it can follow.
+        return InvalidRequest("the body is nested too deeply")
     if not isinstance(error, HTTPException):
         return RerankError("an internal error: the service's log has it under this request's id")
     if isinstance(error, ClientDisconnected):
