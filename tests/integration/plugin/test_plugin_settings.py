@@ -111,6 +111,12 @@ def test_a_pipeline_in_the_body_cannot_make_the_node_call_elsewhere(shopper: Ope
         search(shopper, body)
 
 
+def test_half_a_pipeline_in_the_body_is_refused(shopper: OpenSearch) -> None:
+    half = {"request_processors": shop.pipeline("http://127.0.0.1:1")["request_processors"]}
+    with pytest.raises(RequestError, match=r"\[sidecar_rerank\]"):
+        search(shopper, {**QUERY, "search_pipeline": half})
+
+
 @pytest.mark.parametrize("value", ["off", "OFF"])
 def test_the_header_switches_re_ranking_off(shopper: OpenSearch, counted: Counted, value: str) -> None:
     page = shopper.search(index=shop.INDEX, body=QUERY, headers={"X-Rerank": value})

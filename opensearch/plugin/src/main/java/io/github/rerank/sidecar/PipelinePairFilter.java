@@ -5,10 +5,12 @@ import java.util.Map;
 import org.opensearch.action.ActionRequest;
 import org.opensearch.action.search.PutSearchPipelineAction;
 import org.opensearch.action.search.PutSearchPipelineRequest;
+import org.opensearch.action.search.SearchRequest;
 import org.opensearch.action.support.ActionFilter;
 import org.opensearch.common.xcontent.XContentHelper;
 import org.opensearch.core.action.ActionListener;
 import org.opensearch.ingest.ConfigurationUtils;
+import org.opensearch.search.builder.SearchSourceBuilder;
 
 /**
  * Refuses a pipeline with only one of the two processors: without its other half, {@code rerank_window} would hand the whole
@@ -26,8 +28,17 @@ final class PipelinePairFilter extends ActionFilter.Simple {
     protected boolean apply(String action, ActionRequest request, ActionListener<?> listener) {
         if (request instanceof PutSearchPipelineRequest put && PutSearchPipelineAction.NAME.equals(action)) {
             check(XContentHelper.convertToMap(put.getSource(), false, put.getMediaType()).v2());
+        } else if (request instanceof SearchRequest search) {
+            checkOwn(search.source());
         }
         return true;
+    }
+
+    /** A search may bring a pipeline of its own in its body. */
+    private static void checkOwn(SearchSourceBuilder source) {
+        if (source != null && source.searchPipelineSource() != null) {
+            check(source.searchPipelineSource());
+        }
     }
 
     static void check(Map<String, Object> pipeline) {

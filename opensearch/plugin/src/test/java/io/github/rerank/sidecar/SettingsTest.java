@@ -15,7 +15,10 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.opensearch.OpenSearchException;
+import org.opensearch.action.search.SearchAction;
+import org.opensearch.action.search.SearchRequest;
 import org.opensearch.core.rest.RestStatus;
+import org.opensearch.search.builder.SearchSourceBuilder;
 
 /** What the settings mean; the values that are refused are tried on a real node. */
 class SettingsTest {
@@ -94,6 +97,16 @@ class SettingsTest {
         refused(Map.of("request_processors", List.of(window)));
         refused(Map.of("response_processors", List.of(rerank)));
         refused(Map.of("request_processors", List.of(window, window), "response_processors", List.of(rerank, rerank)));
+    }
+
+    @Test
+    void aSearchsOwnPipelineNeedsThePairToo() {
+        SearchSourceBuilder half = new SearchSourceBuilder();
+        half.searchPipelineSource(Map.of("request_processors", List.of(Map.of("rerank_window", Map.of()))));
+        PipelinePairFilter filter = new PipelinePairFilter();
+        assertTrue(filter.apply(SearchAction.NAME, new SearchRequest(), null));
+        assertTrue(filter.apply(SearchAction.NAME, new SearchRequest().source(new SearchSourceBuilder()), null));
+        assertThrows(OpenSearchException.class, () -> filter.apply(SearchAction.NAME, new SearchRequest().source(half), null));
     }
 
     private static void refused(Map<String, Object> pipeline) {
