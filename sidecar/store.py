@@ -21,6 +21,7 @@ import structlog
 
 from sidecar.errors import StoreFailed
 from sidecar.metrics import Metrics
+from sidecar.store_writer import Writer
 
 _PAGE = 4096
 # Bytes of a record's key, node and entries in the order of use.
@@ -79,7 +80,7 @@ class DocumentStore(Generic[Value]):
             )
         except (lmdb.Error, OSError) as error:
             raise StoreFailed(f"the document store {self._name!r} cannot be opened: {error}") from error
-        self._writer = None if read_only else _Writer(self.put_many)
+        self._writer = None if read_only else Writer(self.put_many)
         metrics.store_bytes.labels(self._name).set(self.size_bytes)
 
     def get_many(self, keys: Sequence[bytes]) -> list[Value | None]:
@@ -207,49 +208,3 @@ def _on_disk(record: bytes) -> int:
     """About what a record takes: whole pages of its own, or, where two and more fit one, a place in a page that is half full."""
     size = len(record) + _OVERHEAD
     return 2 * size if size < _PAGE // 2 else -(-size // _PAGE) * _PAGE
-
-
-class _Writer(Generic[Value]):
-    """Writes in the background what was computed at first sight, so that no request waits for the disk.
-
-    What does not fit the queue is left out: it is computed again when it is next seen.
-    """
-
-    _MAX_WAITING = 4096
-    _COMMIT = 512
-
-    def __init__(self, write: Callable[[list[tuple[bytes, Value]]], None]) -> None:
-        self._write = write
-        self._waiting: list[tuple[bytes, Value]] = []
-        self._changed = threading.Condition()
-        self._asked = False
-        self._closing = False
-        self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
-        self._thread.start()
-
-    def put(self, items: Sequence[tuple[bytes, Value]]) -> None:
-        with self._changed:
-            self._waiting.extend(items[: self._MAX_WAITING - len(self._waiting)])
-            self._asked = True
-            self._changed.notify()
-
-    def close(self) -> None:
-        with self._changed:
-            self._closing = self._asked = True
-            self._changed.notify()
-        self._thread.join()
-
-    def _run(self) -> None:
-        while True:
-            with self._changed:
-                self._changed.wait_for(lambda: self._asked)
-                batch, self._waiting = self._waiting[: self._COMMIT], self._waiting[self._COMMIT :]
-                last = self._closing and not self._waiting
-                self._asked = bool(self._waiting) or self._closing
-            try:
-                self._write(batch)
-            except StoreFailed:
-                # A full or failing disk must not end the thread: the service computes what it cannot keep.
-                _log.exception("records not written")
-            if last:
-                return

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from structlog.testing import capture_logs
 
 from sidecar.encoding import DocumentTokens
 from sidecar.errors import StoreFailed
@@ -248,6 +249,18 @@ def read_for_ever(directory: str) -> None:
     with lmdb.open(directory, readonly=True, max_dbs=4) as environment, environment.begin():
         (Path(directory) / "reading").touch()
         threading.Event().wait()
+
+
+def test_a_disk_that_stays_full_is_told_of_once(tmp_path):
+    def full(_: bytes) -> bytes:
+        raise lmdb.DiskError("no space left")
+
+    store = DocumentStore(tmp_path / "store", Codec(pack=full, unpack=bytes), max_bytes=10**6, read_only=False, metrics=Metrics())
+    with capture_logs() as lines:
+        # Three commits.
+        store.put_soon([(key(number), b"") for number in range(1500)])
+        store.close()
+    assert [line["event"] for line in lines] == ["records not written, until they are again"]
 
 
 def test_what_is_no_store_is_not_opened(open_store, tmp_path):
