@@ -32,12 +32,14 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One answer: its hits, how long the caller waited, and whether it says that it was re-ranked (None: it says nothing)."""
+    """One answer: its hits, how long the caller waited, and what it says: whether it was re-ranked (None: nothing is said), if not, why, and
+    how the query was read where that is not as it was sent."""
 
     hits: tuple[Hit, ...]
     wait_ms: float
     applied: bool | None = None
     reason: str = ""
+    read_as: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +112,7 @@ def _page(client: OpenSearch, index: str, body: Body, params: dict[str, str]) ->
     wait_ms = (time.perf_counter() - started) * 1000
     hits = tuple(Hit(hit["_id"], _text(hit.get("_source", {}).get("title"))) for hit in answer["hits"]["hits"])
     told = answer.get("ext", {}).get("rerank", {})
-    return Page(hits, wait_ms, told.get("applied"), told.get("reason") or "")
+    return Page(hits, wait_ms, told.get("applied"), told.get("reason") or "", told.get("read_as") or "")
 
 
 def _text(value: Any) -> str:

@@ -16,7 +16,8 @@ _TITLE_WIDTH = 56
 def side_by_side(comparison: Comparison, grades: Mapping[str, int] | None = None) -> Table:
     """The first-pass page beside the re-ranked one; with grades (0 to 3, `-` unjudged) where the query is judged."""
     first, second = comparison.first_pass, comparison.reranked
-    table = Table(title=f"“{comparison.query}”", title_justify="left", show_lines=False)
+    read_as = f", read as “{second.read_as}”" if second.read_as else ""
+    table = Table(title=f"“{comparison.query}”{read_as}", title_justify="left", show_lines=False)
     table.add_column("", justify="right", min_width=2)
     for heading in (f"first pass, {first.wait_ms:.0f} ms", f"{_reranked_heading(second)}, {second.wait_ms:.0f} ms"):
         if grades is not None:

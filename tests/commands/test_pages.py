@@ -43,6 +43,13 @@ def test_grades_stand_beside_the_hits_and_unjudged_ones_have_none() -> None:
     assert [cell.strip() for cell in line_with(text, "2").split("│")][2] == "3"
 
 
+def test_a_query_that_was_read_otherwise_says_how() -> None:
+    text = printed(side_by_side(Comparison("phnoe", FIRST, Page(FIRST.hits, 50, True, read_as="phone"))))
+
+    assert "“phnoe”, read as “phone”" in text
+    assert "read as" not in printed(side_by_side(Comparison("phone", FIRST, FIRST)))
+
+
 def test_a_page_in_first_pass_order_is_never_headed_reranked() -> None:
     text = printed(side_by_side(Comparison("phone", FIRST, Page(FIRST.hits, 50, False, "deadline"))))
 
