@@ -33,15 +33,20 @@ _LEAST = 4
 # A word with a digit in it is a model number or a size.
 _IN_NUMBER = re.compile(r"\w*\d\w*")
 _LONG = 8
+# Longer texts are no searches that somebody typed, and looking at all their words would take long.
+_MOST_CHARS = 300
+_MOST_WORDS = 8
 
 
 def respelt(query: str, candidates: Sequence[Candidate], knows: Knows) -> str:
     """The query with its mistyped words replaced, in lower case; the very same text where there is none."""
+    if len(query) > _MOST_CHARS:
+        return query
     words = [word for word in dict.fromkeys(_WORD.findall(_IN_NUMBER.sub(" ", query.lower()))) if _has_capitals(word)]
     doubtful = [word for word, known in zip(words, knows(words), strict=True) if not known] if words else []
     # Nearly always some hit has the word, and its JSON tells so without being read.
     absent = [word for word in doubtful if not any(candidate.mentions(word) for candidate in candidates)]
-    if not absent:
+    if not absent or len(absent) > _MOST_WORDS:
         return query
     texts = [" ".join(candidate.text).lower() for candidate in candidates]
     counts = Counter(word for text in texts for word in set(_WORD.findall(text)))

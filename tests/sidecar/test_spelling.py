@@ -65,6 +65,12 @@ def test_a_word_inside_another_of_the_query_is_not_touched() -> None:
     assert read("Inceptoin, (inceptoin) inceptoins-x", "Inception", "Inceptions") == "inception, (inception) inceptions-x"
 
 
+def test_a_text_that_nobody_typed_into_a_search_box_stays() -> None:
+    assert read("runnign " * 40, "running") == "runnign " * 40
+    gibberish = " ".join(f"xk{letter}z" for letter in "abcdefghi")
+    assert read(f"{gibberish} runnign", "running") == f"{gibberish} runnign"
+
+
 def test_a_query_that_needs_nothing_keeps_its_very_spelling() -> None:
     assert read("USB-C  Case, With ÜBER", "case") == "USB-C  Case, With ÜBER"
 
