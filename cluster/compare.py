@@ -32,8 +32,8 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One answer: its hits, how long the caller waited, and what it says: whether it was re-ranked (None: nothing is said), if not, why, and
-    how the query was read where that is not as it was sent."""
+    """One answer: its hits, how long the caller waited, and what it says: whether it was re-ranked (None: it says nothing), if not, why,
+    and how the query was read where that is not as it was sent."""
 
     hits: tuple[Hit, ...]
     wait_ms: float
