@@ -16,7 +16,7 @@ OTHER = {"title": "Cup", "brand": "Zed", "category": ["Kitchen"]}
 
 def evidence(query: str, **grades: float) -> Evidence:
     item = QueryList(query, query, tuple(grades), tuple(grades.values()), "test")
-    return Evidence(item, Retrieved({}, {}), {"a": ACME, "b": OTHER}, {}, {})
+    return Evidence(item, Retrieved({}, {}, item.query), {"a": ACME, "b": OTHER}, {}, {})
 
 
 @pytest.mark.parametrize(
