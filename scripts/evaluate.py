@@ -109,13 +109,7 @@ def command(
     write(out, report, evaluated)
     if annotate:
         annotate_cards(report, models)
-    for judged in report.sets:
-        for note in judged.notes:
-            notes.print(f"{judged.name}: {note}", markup=False)
-    if as_json:
-        print_json(report)
-    else:
-        _show(report, out)
+    _show(report, out, as_json=as_json)
 
 
 def _check_marks(labels: dict[str, str], models: dict[str, Path]) -> None:
@@ -131,9 +125,15 @@ def _check_names(models: dict[str, Path], first_passes: tuple[str, ...]) -> None
         raise click.BadParameter(f"{min(both)} is a first pass: name the model otherwise, as NAME=DIRECTORY", param_hint="--models")
 
 
-def _show(report: Report, out: Path) -> None:
+def _show(report: Report, out: Path, *, as_json: bool) -> None:
     from training.evaluate.console import tables  # noqa: PLC0415 - as above
 
+    for judged in report.sets:
+        for note in judged.notes:
+            notes.print(f"{judged.name}: {note}", markup=False)
+    if as_json:
+        print_json(report)
+        return
     console = Console(highlight=False)
     console = console if console.is_terminal else Console(highlight=False, width=_PIPE_WIDTH)
     for table in tables(report):
