@@ -18,6 +18,8 @@ from opensearchpy.exceptions import RequestError, SerializationError
 from cluster.errors import ClusterError, InvalidCatalogue
 
 Body = dict[str, Any]
+# The vector of a query's text.
+Vectorize = Callable[[str], Sequence[float]]
 # Clients call the query's text by one of these; `vector` is its vector, to be written as {{#toJson}}vector{{/toJson}}.
 _TEXT_NAMES = ("query", "query_string", "q", "text")
 _VECTOR = "vector"
@@ -31,7 +33,7 @@ _ORDERS = ("query", "post_filter", "min_score", "indices_boost", "derived", "sea
 # Searches that re-ranking leaves as they are: there is nothing to compare.
 _LEFT_ALONE = ("sort", "collapse", "rescore", "search_after", "pit", "slice", "terminate_after")
 # The plugin then leaves the search alone; a cluster without the plugin does not know the header, and nothing happens.
-NOT_RERANKED = {"X-Rerank": "off"}
+_NOT_RERANKED = {"X-Rerank": "off"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,16 +48,14 @@ class SearchTemplate:
         """Whether it asks for the query's vector."""
         return _VECTOR in _asked(self.source)
 
-    def search(self, client: OpenSearch, index: str, query: str, size: int, vector: Callable[[str], Sequence[float]] | None) -> Body:
+    def search(self, client: OpenSearch, index: str, query: str, size: int, vector: Vectorize | None) -> Body:
         """The answer of the cluster: the best `size` hits, without their documents, in the order before re-ranking.
 
         Raises ClusterError where it is no search that re-ranking changes, or does not render.
         """
         return self._answer(client, index, self._body(client, query, size, vector), size)
 
-    def search_among(
-        self, client: OpenSearch, index: str, query: str, doc_ids: Sequence[str], vector: Callable[[str], Sequence[float]] | None
-    ) -> Body:
+    def search_among(self, client: OpenSearch, index: str, query: str, doc_ids: Sequence[str], vector: Vectorize | None) -> Body:
         """The same search's hits among these documents alone."""
         body = self._body(client, query, len(doc_ids), vector)
         own = [body["post_filter"]] if "post_filter" in body else []
@@ -63,7 +63,7 @@ class SearchTemplate:
         body["post_filter"] = {"bool": {"filter": [*own, {"ids": {"values": list(doc_ids)}}]}}
         return self._answer(client, index, body, len(doc_ids))
 
-    def _body(self, client: OpenSearch, query: str, size: int, vector: Callable[[str], Sequence[float]] | None) -> Body:
+    def _body(self, client: OpenSearch, query: str, size: int, vector: Vectorize | None) -> Body:
         parameters: dict[str, Any] = {**dict.fromkeys(_TEXT_NAMES, query), "size": size, "from": 0}
         if self.needs_vector:
             if vector is None:
@@ -89,7 +89,7 @@ class SearchTemplate:
     def _answer(self, client: OpenSearch, index: str, body: Body, size: int) -> Body:
         asked = {**body, "size": size, "_source": False, "track_total_hits": False}
         try:
-            answer: Body = client.search(index=index, body=asked, headers=NOT_RERANKED)
+            answer: Body = client.search(index=index, body=asked, headers=_NOT_RERANKED)
         except RequestError as error:
             raise ClusterError(f"first pass {self.name} is refused by the cluster: {_reason(error)}") from error
         if answer.get("ext", {}).get("rerank", {}).get("applied"):

@@ -9,7 +9,7 @@ import click
 from rich.console import Console
 
 from scripts.evaluation import Chosen, evaluation_options
-from scripts.first_passes import FirstPass, first_pass_option, names_of
+from scripts.first_passes import TAKEN, FirstPass, first_pass_option, names_of
 from scripts.output import json_option, notes, print_json, progress_bar
 from sidecar.log import configure_logging
 
@@ -121,7 +121,7 @@ def _check_marks(labels: dict[str, str], models: dict[str, Path]) -> None:
 
 def _check_names(models: dict[str, Path], first_passes: tuple[str, ...]) -> None:
     """Raise BadParameter where a model is called as a first pass is: they would share a line."""
-    if both := {*models} & {"bm25", "knn", "rrf", "random", *first_passes}:
+    if both := {*models} & {*TAKEN, *first_passes}:
         raise click.BadParameter(f"{min(both)} is a first pass: name the model otherwise, as NAME=DIRECTORY", param_hint="--models")
 
 

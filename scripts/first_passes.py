@@ -16,7 +16,8 @@ from cluster.search_template import SearchTemplate, read_search_template
 Command = Callable[..., None]
 FirstPass = str | SearchTemplate
 BUILT_IN = ("bm25", "knn", "rrf")
-_TAKEN = (*BUILT_IN, "random")
+# Names of lines in reports.
+TAKEN = (*BUILT_IN, "random")
 # It becomes a column, and part of file names.
 _NAME = re.compile(r"[\w.-]+")
 
@@ -39,8 +40,8 @@ class FirstPassType(click.ParamType[FirstPass]):
         name, equals, path = text.partition("=")
         if not equals:
             self.fail(f"{value!r} is none of {', '.join(BUILT_IN)}; a search of your own is NAME=FILE", param, ctx)
-        if not _NAME.fullmatch(name) or name in _TAKEN:
-            allowed = f"letters, digits, _, - and . but none of {', '.join(_TAKEN)}"
+        if not _NAME.fullmatch(name) or name in TAKEN:
+            allowed = f"letters, digits, _, - and . but none of {', '.join(TAKEN)}"
             self.fail(f"{name!r} cannot name a search of your own: {allowed}", param, ctx)
         try:
             return read_search_template(name, Path(path))

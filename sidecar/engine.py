@@ -136,9 +136,9 @@ class Engine:
             return first_pass_ranking(profile.manifest, profile.model, request)
         candidates = self._candidates(profile, request.documents)
         self._recognizer.check_read(profile.encoder.template, profile.encoding, request.documents, candidates)
-        if self._spelling and request.own:
-            request = replace(request, query=self._respelt(profile, request.query, candidates))
-            query = profile.encoder.encode_query(request.query)
+        if self._spelling and request.own and (read_as := self._respelt(profile, request.query, candidates)) != request.query:
+            request = replace(request, query=read_as)
+            query = profile.encoder.encode_query(read_as)
         request = self._with_similarities(profile, request)
         pairs, cached = self._pairs(profile, query, candidates, request.deadline)
         self._metrics.hits.labels(profile.name, "cache").inc(sum(cached))

@@ -15,7 +15,7 @@ from opensearchpy import OpenSearch
 from cluster import pipelines, queries
 from cluster.embedding import VECTOR_FIELD, Embedder
 from cluster.errors import ClusterError
-from cluster.search_template import SearchTemplate
+from cluster.search_template import SearchTemplate, Vectorize
 from sidecar.encoding import Fields, FieldValue
 from training.data.catalogue import ROLES
 from training.evaluate.candidates import BM25, KNN, RRF, SIMILARITY, Scores
@@ -41,9 +41,9 @@ class Searches:
     # None: the index's default pipeline.
     pipeline: str | None = None
 
-    def need(self, built_in: str) -> bool:
-        """Whether BM25, or kNN, must run."""
-        return not {built_in, RRF}.isdisjoint(self.names)
+    def runs(self, built_in: str) -> bool:
+        """Whether BM25, or kNN, runs."""
+        return not self.own or not {built_in, RRF}.isdisjoint(self.names)
 
 
 class Node:
@@ -65,7 +65,7 @@ class Node:
         self._fields: dict[str, Fields] = {}
         self._documents = int(client.count(index=index)["count"])
         self._similarities = similarities
-        if self._runs(BM25):
+        if self._searches.runs(BM25):
             self._check_words()
         self._cosine = None if embedder is None else self._agreement(embedder)
 
@@ -74,8 +74,8 @@ class Node:
         return self._documents
 
     def describe(self) -> str:
-        passes = [name for name in (BM25,) if self._runs(name)]
-        if self._cosine is not None and self._runs(KNN):
+        passes = [BM25] if self._searches.runs(BM25) else []
+        if self._cosine is not None and self._searches.runs(KNN):
             passes.append(f"{KNN} (its vectors are the embedder's to a cosine of {self._cosine:.3f})")
         passes += [f"{template.name} (the shop's own search)" for template in self._searches.own]
         return f"index {self._index}, {self._documents:,} documents: {', '.join(passes)}"
@@ -108,15 +108,12 @@ class Node:
         return {doc_id: self._fields[doc_id] for doc_id in doc_ids if doc_id in self._fields}
 
     @property
-    def _vector(self) -> Callable[[str], Sequence[float]] | None:
+    def _vector(self) -> Vectorize | None:
         return self._embedder.query if self._embedder is not None else None
 
-    def _runs(self, built_in: str) -> bool:
-        return self._searches.need(built_in) or not self._searches.own
-
     def _bodies(self, query: str, depth: int) -> dict[str, Body]:
-        bodies = {BM25: queries.match(query)} if self._runs(BM25) else {}
-        if self._embedder is not None and self._runs(KNN):
+        bodies = {BM25: queries.match(query)} if self._searches.runs(BM25) else {}
+        if self._embedder is not None and self._searches.runs(KNN):
             bodies[KNN] = queries.knn(self._embedder.query(query))
             bodies[KNN]["query"]["knn"][VECTOR_FIELD]["k"] = depth
         return bodies
@@ -153,7 +150,7 @@ class Node:
         median = statistics.median(cosines) if cosines else 0.0
         if median >= _SAME_MODEL:
             return median
-        if not self._runs(KNN):
+        if not self._searches.runs(KNN):
             return None
         found = f"other vectors than this embedder's (cosine {median:.3f})" if cosines else "no vectors"
         raise ClusterError(
