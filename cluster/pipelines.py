@@ -77,6 +77,23 @@ def put(client: OpenSearch, index: str, pipeline: str, body: Body) -> Switched:
     return Switched(pipeline, tuple(physical.name for physical in indices))
 
 
+def check_vectors(client: OpenSearch, index: str, field: str) -> None:
+    """Raise ClusterError where an index behind the name has no such vectors: `neighbours` would find nothing, at every search."""
+    for physical in _existing(client, index):
+        answer = client.indices.get_mapping(index=physical.name)[physical.name]["mappings"]
+        found = _vector_fields(answer.get("properties", {}))
+        if field not in found:
+            known = f"it has {', '.join(found)}" if found else "it has none: `rerank index` makes one"
+            raise ClusterError(f"{physical.name} has no knn_vector field {field!r}; {known}")
+
+
+def _vector_fields(properties: Mapping[str, Any], path: str = "") -> list[str]:
+    names = [path + name for name, field in properties.items() if field.get("type") == "knn_vector"]
+    for name, field in properties.items():
+        names += _vector_fields(field.get("properties", {}), f"{path}{name}.")
+    return names
+
+
 def inherit(client: OpenSearch, old: PhysicalIndex, new: str) -> None:
     """Give an index that takes another's place the same default pipeline, and the same one to go back to."""
     if not old.default_pipeline:

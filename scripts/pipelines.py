@@ -29,6 +29,7 @@ def command() -> None:
 @click.option("--sidecar", multiple=True, help="Where the sidecar answers, seen from the cluster's nodes; repeatable.")
 @click.option("--deadline-ms", type=click.IntRange(min=1), help="Total deadline. Too large: searchers wait when the sidecar is slow.")
 @click.option("--profile", help="The sidecar's profile; default: the sidecar's own default.")
+@click.option("--neighbours", metavar="FIELD", help="Documents near the query by this vector field (`vector`) join the window.")
 @json_option
 def put(
     *,
@@ -39,6 +40,7 @@ def put(
     sidecar: tuple[str, ...],
     deadline_ms: int | None,
     profile: str | None,
+    neighbours: str | None,
     as_json: bool,
 ) -> None:
     """Store the pipeline and make it the index's default: from now on unchanged searches come back re-ranked.
@@ -46,9 +48,12 @@ def put(
     \b
     Example: rerank pipelines put --index products
     """
-    overrides = {"url": list(sidecar) or None, "deadline_ms": deadline_ms, "profile": profile}
+    near = {"field": neighbours} if neighbours else None
+    overrides = {"url": list(sidecar) or None, "deadline_ms": deadline_ms, "profile": profile, "neighbours": near}
     body = pipelines.read_pipeline(definition_file(definition), {key: value for key, value in overrides.items() if value is not None})
     with connected(url) as client:
+        if neighbours:
+            pipelines.check_vectors(client, index, neighbours)
         switched = pipelines.put(client, index, pipeline or f"rerank-{index}", body)
     if as_json:
         print_json(switched)

@@ -184,3 +184,20 @@ def test_an_unknown_index_is_an_error(node: Node) -> None:
     result = CliRunner().invoke(main, ["pipelines", "put", "--index", "nowhere", "--url", node.url])
 
     assert (result.exit_code, "no index or alias named nowhere" in result.stderr) == (1, True)
+
+
+def test_put_takes_neighbours_by_a_vector_field_that_is_there(client: OpenSearch, node: Node) -> None:
+    name = f"vectors-{uuid4().hex[:8]}"
+    vector = {"type": "knn_vector", "dimension": 3, "method": {"name": "hnsw", "engine": "lucene"}}
+    mappings = {"properties": {"title": {"type": "text"}, "texts": {"properties": {"vector": vector}}}}
+    client.indices.create(index=name, body={"settings": {"index.knn": True}, "mappings": mappings})
+    put = ["pipelines", "put", "--index", name, "--url", node.url, "--neighbours"]
+
+    refused = CliRunner().invoke(main, [*put, "title"])
+    accepted = CliRunner().invoke(main, [*put, "texts.vector"])
+
+    assert refused.exit_code == 1
+    assert f"{name} has no knn_vector field 'title'; it has texts.vector" in refused.stderr
+    assert accepted.exit_code == 0
+    (body,) = json.loads(CliRunner().invoke(main, ["pipelines", "get", "--index", name, "--url", node.url]).stdout).values()
+    assert body["response_processors"][0]["sidecar_rerank"]["neighbours"] == {"field": "texts.vector"}

@@ -101,4 +101,5 @@ def flat_counters(client: OpenSearch) -> dict[str, int]:
     counters = {name: node[name] for name in ("searches", "applied", "late", "in_flight")}
     for kind in ("skipped", "failed"):
         counters |= {f"{kind}.{reason}": count for reason, count in node[kind]["reasons"].items()}
+    counters |= {f"neighbours.{name}": count for name, count in node["neighbours"].items()}
     return counters

@@ -1,4 +1,4 @@
-"""A scripted sidecar: answers `POST /v1/hits` rightly, or in one of the ways in which a sidecar can go wrong.
+"""A scripted sidecar: answers `POST /v1/hits` and `POST /v1/embed` rightly, or in one of the ways in which a sidecar can go wrong.
 
 Invariant: it never ends a call by itself when told to hang; closing the stub ends all of them.
 """
@@ -21,6 +21,8 @@ class StubSidecar:
 
     def __init__(self) -> None:
         self.behaviour: Behaviour = upside_down
+        self.embedding: Behaviour = embed
+        self.embedded: list[Body] = []
         self.calls: list[Body] = []
         self.headers: list[dict[str, str]] = []
         self.greetings: list[str] = []
@@ -31,6 +33,8 @@ class StubSidecar:
     def reset(self) -> None:
         """Answer rightly, and forget the past."""
         self.behaviour = upside_down
+        self.embedding = embed
+        self.embedded.clear()
         self.calls.clear()
         self.headers.clear()
         self.greetings.clear()
@@ -54,6 +58,10 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         """Record the call, then behave as told."""
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        if self.path.endswith("/embed"):
+            self.stub.embedded.append(body)
+            self.stub.embedding(self.stub, self, body)
+            return
         self.stub.calls.append(body)
         self.stub.headers.append({name.lower(): value for name, value in self.headers.items()})
         self.stub.behaviour(self.stub, self, body)
@@ -78,6 +86,11 @@ class Handler(BaseHTTPRequestHandler):
 def upside_down(_stub: StubSidecar, handler: Handler, body: Body) -> None:
     """The right answer: the last hit of the first pass is the best."""
     handler.scores([position + 0.5 for position in range(len(body["hits"]))])
+
+
+def embed(_stub: StubSidecar, handler: Handler, body: Body) -> None:
+    """The right answer of the embedder: a vector that is nearest to the last products of the tests' shop."""
+    handler.answer(200, json.dumps({"vectors": [[9.0, 1.0, 2.0] for _ in body["texts"]], "model": MODEL, "dimension": 3}).encode())
 
 
 def hang(stub: StubSidecar, handler: Handler, _body: Body) -> None:

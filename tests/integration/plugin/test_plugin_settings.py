@@ -49,6 +49,9 @@ WRONG_CALL: dict[str, tuple[shop.Body, str]] = {
     "annotate in words": ({"url": URL, "annotate": "yes"}, "annotate"),
     "profile of spaces": ({"url": URL, "profile": " "}, "profile"),
     "an unknown key": ({"url": URL, "deadline": 5}, "deadline"),
+    "neighbours without a field": ({"url": URL, "neighbours": {"k": 5}}, "neighbours.field"),
+    "neighbours of another kind": ({"url": URL, "neighbours": "embedding"}, "neighbours"),
+    "an unknown key of neighbours": ({"url": URL, "neighbours": {"field": "vector", "count": 5}}, "neighbours.count"),
 }
 WRONG_EXT: dict[str, tuple[Any, str]] = {
     "window 0": ({"window": 0}, "window"),

@@ -17,6 +17,7 @@ import java.util.Locale;
  * @param openMs for how long it is left alone
  * @param blend weight of the normalised first-pass score, 0 to 1
  * @param annotate whether responses carry an {@code ext.rerank} section
+ * @param neighbours how documents near the query in meaning join the window, null where they do not
  */
 record CallSettings(
     List<URI> urls,
@@ -27,7 +28,8 @@ record CallSettings(
     int failures,
     int openMs,
     double blend,
-    boolean annotate
+    boolean annotate,
+    NeighbourSettings neighbours
 ) {
     static final String DEADLINE_MS = "deadline_ms";
     static final String PROFILE = "profile";
@@ -47,7 +49,8 @@ record CallSettings(
             config.integer("failures", 5, 1, 1_000),
             config.integer("open_ms", 5_000, 1, 600_000),
             config.fraction("blend", 0),
-            config.flag("annotate", false)
+            config.flag("annotate", false),
+            NeighbourSettings.read(config)
         );
     }
 

@@ -15,15 +15,35 @@ final class Config {
     private final String owner;
     private final String tag;
     private final Map<String, Object> values;
+    /** What stands before a key in complaints: the names of the objects around it. */
+    private final String path;
 
     Config(String owner, String tag, Map<String, Object> values) {
+        this(owner, tag, values, "");
+    }
+
+    private Config(String owner, String tag, Map<String, Object> values, String path) {
         this.owner = owner;
         this.tag = tag;
         this.values = values;
+        this.path = path;
     }
 
     OpenSearchException complaint(String key, String reason) {
-        return ConfigurationUtils.newConfigurationException(owner, tag, key, reason);
+        return ConfigurationUtils.newConfigurationException(owner, tag, path + key, reason);
+    }
+
+    /** An object of further settings, null where it is not set. Its reader calls {@link #end()}. */
+    @SuppressWarnings("unchecked")
+    Config part(String key) {
+        Object value = values.remove(key);
+        if (value == null) {
+            return null;
+        }
+        if (value instanceof Map<?, ?> map) {
+            return new Config(owner, tag, new LinkedHashMap<>((Map<String, Object>) map), path + key + ".");
+        }
+        throw complaint(key, "must be an object, got [" + value + "]");
     }
 
     String text(String key, int maxLength) {

@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import org.apache.lucene.search.TotalHits;
 import org.opensearch.action.search.SearchResponse;
 import org.opensearch.search.SearchExtBuilder;
 import org.opensearch.search.SearchHit;
@@ -39,27 +40,33 @@ final class FinishStep {
         for (int i = 0; i < hits.length; i++) {
             hits[i].score(firstPassScores[i]);
         }
-        return page(hits, response.getHits().getMaxScore(), addedMs, annotation);
+        return page(hits, response.getHits().getTotalHits(), response.getHits().getMaxScore(), addedMs, annotation);
     }
 
-    SearchResponse reRanked(Ranking ranking, long addedMs, RerankAnnotation annotation) throws IOException {
-        return page(reordered(ranking), ranking.best(), addedMs, annotation);
+    SearchResponse reRanked(Window window, Ranking ranking, long addedMs, RerankAnnotation annotation) throws IOException {
+        return page(reordered(window, ranking), total(window), ranking.best(), addedMs, annotation);
+    }
+
+    /** The client's own, unless neighbours make the pages longer than it says: nobody would turn to those. */
+    private TotalHits total(Window window) {
+        TotalHits own = response.getHits().getTotalHits();
+        boolean enough = own == null || window.neighbours() == 0 || own.value() >= window.size();
+        return enough ? own : new TotalHits(window.size(), TotalHits.Relation.EQUAL_TO);
     }
 
     /**
      * Hits behind the window keep their order and their distances; all are moved by one amount so that the scores of the page
      * go on falling where the window ends.
      */
-    private SearchHit[] reordered(Ranking ranking) {
-        SearchHit[] hits = response.getHits().getHits();
-        int window = ranking.order().length;
+    private static SearchHit[] reordered(Window window, Ranking ranking) {
+        SearchHit[] hits = window.hits();
         SearchHit[] reordered = hits.clone();
-        double shift = ranking.worst() - (double) hits[window - 1].getScore();
-        for (int i = window; i < hits.length; i++) {
+        double shift = ranking.worst() - (double) lastScore(window);
+        for (int i = window.size(); i < hits.length; i++) {
             double moved = hits[i].getScore() + shift;
             hits[i].score(Double.isFinite(moved) ? (float) moved : ranking.worst());
         }
-        for (int rank = 0; rank < window; rank++) {
+        for (int rank = 0; rank < window.size(); rank++) {
             int position = ranking.order()[rank];
             reordered[rank] = hits[position];
             reordered[rank].score(ranking.scores()[position]);
@@ -67,7 +74,14 @@ final class FinishStep {
         return reordered;
     }
 
-    private SearchResponse page(SearchHit[] hits, float maxScore, long addedMs, RerankAnnotation annotation) throws IOException {
+    /** Of the window, as far as the hits behind it can be compared with it: a neighbour's score is of another kind. */
+    private static float lastScore(Window window) {
+        float last = window.hits()[window.size() - 1].getScore();
+        return window.size() < window.hits().length ? Math.max(last, window.hits()[window.size()].getScore()) : last;
+    }
+
+    private SearchResponse page(SearchHit[] hits, TotalHits total, float maxScore, long addedMs, RerankAnnotation annotation)
+        throws IOException {
         SearchHit[] page = ticket.page().slice(hits);
         for (SearchHit hit : page) {
             ticket.source().restore(hit);
@@ -75,7 +89,7 @@ final class FinishStep {
         SearchHits old = response.getHits();
         SearchHits cut = new SearchHits(
             page,
-            old.getTotalHits(),
+            total,
             maxScore,
             old.getSortFields(),
             old.getCollapseField(),

@@ -17,10 +17,10 @@ import org.opensearch.core.xcontent.XContentParser.Token;
  * @param readAs the query as the model read it, null where that is as it was sent
  */
 record HitsAnswer(float[] scores, String model, String readAs) {
+    static final String PATH = "hits";
 
     static HitsAnswer of(Reply reply, int expected) throws SidecarException {
-        checkStatus(reply.status());
-        HitsAnswer answer = parse(reply.body());
+        HitsAnswer answer = parse(reply.accepted());
         if (answer.scores.length != expected) {
             throw new SidecarException(Failure.WRONG_COUNT, answer.scores.length + " scores for " + expected + " hits");
         }
@@ -30,21 +30,6 @@ record HitsAnswer(float[] scores, String model, String readAs) {
             }
         }
         return answer;
-    }
-
-    private static void checkStatus(int status) throws SidecarException {
-        if (status == 200) {
-            return;
-        }
-        Failure failure = switch (status) {
-            case 400, 401, 413, 422 -> Failure.REJECTED;
-            case 429 -> Failure.OVERLOADED;
-            case 503 -> Failure.UNAVAILABLE;
-            case 504 -> Failure.DEADLINE;
-            // Other 4xx too: a 404 says that no sidecar is at this address, not that the request is wrong.
-            default -> Failure.SIDECAR_ERROR;
-        };
-        throw new SidecarException(failure, "status " + status);
     }
 
     private static HitsAnswer parse(byte[] body) throws SidecarException {

@@ -2,7 +2,6 @@ package io.github.rerank.sidecar;
 
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
-import java.util.Arrays;
 import java.util.Map;
 import org.opensearch.core.common.bytes.BytesReference;
 import org.opensearch.core.xcontent.MediaTypeRegistry;
@@ -21,21 +20,19 @@ final class HitsRequest {
         this.anyField = anyField;
     }
 
-    /** The sources of the first {@code count} hits, null where a hit has none. */
-    static BytesReference[] sources(SearchHit[] hits, int count) {
-        return Arrays.stream(hits, 0, count).map(SearchHit::getSourceRef).toArray(BytesReference[]::new);
-    }
-
-    /** As many hits as there are sources under the ticket's query; the deadline is filled in when the body is sent. */
-    static HitsRequest of(Ticket.Widened ticket, String profile, SearchHit[] hits, BytesReference[] sources) throws IOException {
+    /** The window's hits, each with its source, under the ticket's query; the deadline is filled in when the body is sent. */
+    static HitsRequest of(Ticket.Widened ticket, String profile, Window window, Map<SearchHit, BytesReference> sources)
+        throws IOException {
         HitFields reader = new HitFields(ticket.fields(), ticket.maxFieldChars());
         boolean anyField = false;
         try (XContentBuilder json = MediaTypeRegistry.contentBuilder(MediaTypeRegistry.JSON)) {
             json.startObject().field("query", ticket.text()).startArray("hits");
-            for (int i = 0; i < sources.length; i++) {
-                Map<String, Object> fields = sources[i] == null ? Map.of() : reader.read(sources[i]);
+            for (int i = 0; i < window.size(); i++) {
+                SearchHit hit = window.hits()[i];
+                BytesReference source = sources.get(hit);
+                Map<String, Object> fields = source == null ? Map.of() : reader.read(source);
                 anyField |= fields.isEmpty() == false;
-                hit(json, hits[i], fields);
+                hit(json, hit, window.scores()[i], fields);
             }
             json.endArray().field("user", ticket.user()).field("profile", profile).field("explain", false);
             json.endObject();
@@ -44,10 +41,10 @@ final class HitsRequest {
         }
     }
 
-    private static void hit(XContentBuilder json, SearchHit hit, Map<String, Object> fields) throws IOException {
+    private static void hit(XContentBuilder json, SearchHit hit, float score, Map<String, Object> fields) throws IOException {
         json.startObject().field("id", hit.getId()).field("index", hit.getIndex());
-        if (Float.isFinite(hit.getScore())) {
-            json.field("score", hit.getScore());
+        if (Float.isFinite(score)) {
+            json.field("score", score);
         } else {
             json.nullField("score");
         }

@@ -18,6 +18,8 @@ record NodeServices(
     IndexFacts indexFacts,
     InnerSearches innerSearches,
     Sidecars sidecars,
+    NeighbourSearch.Searcher searcher,
+    SparseWarnings warnings,
     RerankStats stats
 ) {
     /** Pages are finished here: not on the HTTP client's threads, and not among searches that wait for a queue. */
@@ -25,7 +27,13 @@ record NodeServices(
     /** Deadlines have threads of their own: they may not queue behind the questions and answers of a busy node. */
     static final String DEADLINES = "rerank_deadline";
 
-    static NodeServices of(ThreadPool threadPool, ClusterService clusterService, IndexNameExpressionResolver resolver, SidecarToken token) {
+    static NodeServices of(
+        ThreadPool threadPool,
+        ClusterService clusterService,
+        IndexNameExpressionResolver resolver,
+        SidecarToken token,
+        NeighbourSearch.Searcher searcher
+    ) {
         Executor executor = threadPool.executor(EXECUTOR);
         SidecarCall.Timer timer = (ms, task) -> schedule(threadPool, ms, task);
         return new NodeServices(
@@ -36,6 +44,8 @@ record NodeServices(
             new ClusterIndexFacts(clusterService, resolver),
             new InnerSearches(threadPool.getThreadContext()),
             new Sidecars(ms -> new HttpTransport(ms, token), endpoint -> executor.execute(() -> WarmUp.of(endpoint, timer))),
+            searcher,
+            new SparseWarnings(System::nanoTime),
             new RerankStats()
         );
     }

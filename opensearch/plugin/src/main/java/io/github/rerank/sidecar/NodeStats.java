@@ -16,13 +16,22 @@ final class NodeStats extends BaseNodeResponse implements ToXContentFragment {
     private final Counts counts;
     private final Latency latency;
     private final Latency sidecar;
+    private final Neighbours neighbours;
     private final List<Circuit> circuits;
 
-    private NodeStats(DiscoveryNode node, Counts counts, Latency latency, Latency sidecar, List<Circuit> circuits) {
+    private NodeStats(
+        DiscoveryNode node,
+        Counts counts,
+        Latency latency,
+        Latency sidecar,
+        Neighbours neighbours,
+        List<Circuit> circuits
+    ) {
         super(node);
         this.counts = counts;
         this.latency = latency;
         this.sidecar = sidecar;
+        this.neighbours = neighbours;
         this.circuits = circuits;
     }
 
@@ -31,6 +40,7 @@ final class NodeStats extends BaseNodeResponse implements ToXContentFragment {
         counts = new Counts(in);
         latency = new Latency(in);
         sidecar = new Latency(in);
+        neighbours = new Neighbours(in);
         circuits = in.readList(Circuit::new);
     }
 
@@ -41,6 +51,7 @@ final class NodeStats extends BaseNodeResponse implements ToXContentFragment {
             Counts.of(stats),
             Latency.of(stats.latency),
             Latency.of(stats.sidecar),
+            Neighbours.of(stats.neighbours),
             node.sidecars().all().stream().map(Circuit::of).toList()
         );
     }
@@ -51,6 +62,7 @@ final class NodeStats extends BaseNodeResponse implements ToXContentFragment {
         counts.writeTo(out);
         latency.writeTo(out);
         sidecar.writeTo(out);
+        neighbours.writeTo(out);
         out.writeList(circuits);
     }
 
@@ -60,6 +72,7 @@ final class NodeStats extends BaseNodeResponse implements ToXContentFragment {
         counts.write(builder);
         latency.write(builder, "latency_ms");
         sidecar.write(builder, "sidecar_ms");
+        neighbours.write(builder);
         builder.startArray("sidecars");
         for (Circuit circuit : circuits) {
             circuit.write(builder);
@@ -113,6 +126,27 @@ final class NodeStats extends BaseNodeResponse implements ToXContentFragment {
                 builder.field(reason.getKey(), reason.getValue());
             }
             builder.endObject().endObject();
+        }
+    }
+
+    private record Neighbours(long asked, long failed, long added) implements Writeable {
+        static Neighbours of(RerankStats.Neighbours stats) {
+            return new Neighbours(stats.asked.sum(), stats.failed.sum(), stats.added.sum());
+        }
+
+        Neighbours(StreamInput in) throws IOException {
+            this(in.readVLong(), in.readVLong(), in.readVLong());
+        }
+
+        @Override
+        public void writeTo(StreamOutput out) throws IOException {
+            out.writeVLong(asked);
+            out.writeVLong(failed);
+            out.writeVLong(added);
+        }
+
+        void write(XContentBuilder builder) throws IOException {
+            builder.startObject("neighbours").field("asked", asked).field("failed", failed).field("added", added).endObject();
         }
     }
 

@@ -1,13 +1,16 @@
 package io.github.rerank.sidecar;
 
 import java.io.IOException;
+import java.util.IdentityHashMap;
 import java.util.List;
-import java.util.Objects;
+import java.util.Map;
+import java.util.Optional;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.Supplier;
 import org.apache.logging.log4j.LogManager;
 import org.apache.logging.log4j.Logger;
+import org.opensearch.action.search.SearchRequest;
 import org.opensearch.action.search.SearchResponse;
 import org.opensearch.common.CheckedSupplier;
 import org.opensearch.common.util.concurrent.ThreadContext;
@@ -21,48 +24,48 @@ import org.opensearch.transport.Transports;
  * listener hears once, and what comes after the search runs in the search's own thread context. The deadline holds over all of
  * it: its timer is set before anything else, and a page that would be re-ranked too late is the first pass's.
  */
-final class ReRanking implements SidecarCall.Listener {
+final class ReRanking implements SidecarCall.Listener<HitsAnswer> {
     private static final Logger logger = LogManager.getLogger(ReRanking.class);
 
     private final Ticket.Widened ticket;
+    private final SearchRequest search;
     private final SearchResponse response;
-    private final CallSettings settings;
-    private final boolean stored;
-    private final List<Endpoint> sidecars;
+    private final RerankPipeline pipeline;
     private final NodeServices node;
     private final ActionListener<SearchResponse> listener;
     private final Supplier<ThreadContext.StoredContext> context;
+    private final String requestId;
     private final AtomicBoolean finished = new AtomicBoolean();
-    private final int window;
     private final long startNanos;
     private final long deadlineNanos;
-    private final BytesReference[] sources;
-    private final SidecarCall call;
+    private final Map<SearchHit, BytesReference> sources = new IdentityHashMap<>();
+    private final SidecarCall<HitsAnswer> call;
     private final FinishStep page;
+    private volatile Window window;
 
+    /** @param search the client's search as the first pass ran it */
     ReRanking(
         Ticket.Widened ticket,
+        SearchRequest search,
         SearchResponse response,
-        CallSettings settings,
-        boolean stored,
-        List<Endpoint> sidecars,
+        RerankPipeline pipeline,
         NodeServices node,
         ActionListener<SearchResponse> listener
     ) {
         this.ticket = ticket;
+        this.search = search;
         this.response = response;
-        this.settings = settings;
-        this.stored = stored;
-        this.sidecars = sidecars;
+        this.pipeline = pipeline;
         this.node = node;
         this.listener = listener;
         this.context = node.threadContext().newRestorableContext(true);
-        this.window = Math.min(ticket.window(), response.getHits().getHits().length);
+        this.requestId = RequestHeaders.requestId(node.threadContext());
+        this.window = Window.of(response.getHits().getHits(), ticket.window());
         this.startNanos = node.clock().getAsLong();
-        this.deadlineNanos = startNanos + TimeUnit.MILLISECONDS.toNanos(deadlineMs());
+        this.deadlineNanos = startNanos + TimeUnit.MILLISECONDS.toNanos(pipeline.deadlineMs(ticket));
         // Reading a hit's source writes to the hit, so it has to be over before the deadline may filter the source for the client.
-        this.sources = HitsRequest.sources(response.getHits().getHits(), window);
-        this.call = new SidecarCall(node.callTools(), limits(), this);
+        readSources();
+        this.call = new SidecarCall<>(node.callTools(), pipeline.limits(ticket, deadlineNanos), this);
         this.page = new FinishStep(response, ticket);
     }
 
@@ -70,21 +73,61 @@ final class ReRanking implements SidecarCall.Listener {
     void start() {
         call.start();
         if (Transports.isTransportThread(Thread.currentThread())) {
-            node.executor().execute(this::ask);
+            node.executor().execute(this::begin);
         } else {
-            ask();
+            begin();
         }
     }
 
-    private void ask() {
-        if (window == 0) {
+    private void begin() {
+        List<Endpoint> order = node.sidecars().inTurn(pipeline.sidecars());
+        Optional<NeighbourRequest> request = neighbours();
+        if (request.isEmpty()) {
+            ask(order);
+            return;
+        }
+        long halfway = startNanos + (deadlineNanos - startNanos) / 2;
+        new NeighbourSearch(request.get(), node, context, pipeline.unheard(halfway), hits -> join(hits, order)).start(order, requestId);
+    }
+
+    private Optional<NeighbourRequest> neighbours() {
+        NeighbourSettings settings = pipeline.settings().neighbours();
+        try {
+            return settings == null ? Optional.empty() : NeighbourRequest.of(settings, search, ticket);
+        } catch (IOException | RuntimeException e) {
+            node.warnings().warn(logger, "the window lacks its neighbours: {}", e.toString());
+            return Optional.empty();
+        }
+    }
+
+    private void join(SearchHit[] neighbours, List<Endpoint> order) {
+        if (neighbours.length > 0) {
+            window = Window.fused(response.getHits().getHits(), ticket.window(), neighbours);
+            readSources();
+        }
+        ask(order);
+    }
+
+    /** Those of the window that were not read yet. */
+    private void readSources() {
+        for (int i = 0; i < window.size(); i++) {
+            sources.computeIfAbsent(window.hits()[i], SearchHit::getSourceRef);
+        }
+    }
+
+    private void ask(List<Endpoint> order) {
+        if (window.size() == 0) {
             skipped(Skip.NO_HITS);
             return;
         }
         try {
-            HitsRequest request = HitsRequest.of(ticket, profile(), response.getHits().getHits(), sources);
+            HitsRequest request = HitsRequest.of(ticket, pipeline.profile(ticket), window, sources);
             if (request.hasFields()) {
-                call.ask(new SidecarCall.Question(request::body, window, requestId()), node.sidecars().inTurn(sidecars));
+                int hits = window.size();
+                call.ask(
+                    new SidecarCall.Question<>(HitsAnswer.PATH, request::body, reply -> HitsAnswer.of(reply, hits), requestId),
+                    order
+                );
             } else {
                 skipped(Skip.NO_FIELDS);
             }
@@ -95,37 +138,6 @@ final class ReRanking implements SidecarCall.Listener {
                 failed(Failure.INTERNAL);
             }
         }
-    }
-
-    private String requestId() {
-        return RequestHeaders.requestId(node.threadContext());
-    }
-
-    private int deadlineMs() {
-        return ticket.deadlineMs() == null ? settings.deadlineMs() : ticket.deadlineMs();
-    }
-
-    private SidecarCall.Limits limits() {
-        return new SidecarCall.Limits(
-            deadlineNanos,
-            blame(),
-            settings.maxInFlight(),
-            settings.failures(),
-            settings.openMs()
-        );
-    }
-
-    private SidecarCall.Blame blame() {
-        if (stored == false) {
-            return SidecarCall.Blame.NONE;
-        }
-        boolean ownProfile = Objects.equals(profile(), settings.profile()) == false;
-        boolean asksForMore = deadlineMs() < settings.deadlineMs() || ticket.enlarged() || ownProfile;
-        return asksForMore ? SidecarCall.Blame.NOT_SLOWNESS : SidecarCall.Blame.ALL;
-    }
-
-    private String profile() {
-        return ticket.profile() == null ? settings.profile() : ticket.profile();
     }
 
     @Override
@@ -156,13 +168,14 @@ final class ReRanking implements SidecarCall.Listener {
     }
 
     private SearchResponse reRankedInTime(HitsAnswer answer) throws IOException {
-        Ranking ranking = Ranking.of(answer.scores(), firstPassScores(), settings.blend());
-        SearchResponse reRanked = page.reRanked(ranking, tookMs(), applied(answer));
+        Ranking ranking = Ranking.of(answer.scores(), window.scores(), pipeline.settings().blend());
+        SearchResponse reRanked = page.reRanked(window, ranking, tookMs(), applied(answer));
         if (node.clock().getAsLong() - deadlineNanos >= 0) {
             node.stats().late.increment();
             return firstPass(Failure.DEADLINE);
         }
         node.stats().applied.increment();
+        node.stats().neighbours.added.add(window.neighbours());
         return reRanked;
     }
 
@@ -188,21 +201,16 @@ final class ReRanking implements SidecarCall.Listener {
         }
     }
 
-    private float[] firstPassScores() {
-        SearchHit[] hits = response.getHits().getHits();
-        float[] scores = new float[window];
-        for (int i = 0; i < window; i++) {
-            scores[i] = hits[i].getScore();
-        }
-        return scores;
-    }
-
     private RerankAnnotation applied(HitsAnswer answer) {
-        return settings.annotate() ? new RerankAnnotation(true, null, answer.model(), window, tookMs(), answer.readAs()) : null;
+        return pipeline.settings().annotate()
+            ? new RerankAnnotation(true, null, answer.model(), window.size(), tookMs(), answer.readAs(), window.neighbours())
+            : null;
     }
 
     private RerankAnnotation notApplied(String reason) {
-        return settings.annotate() ? new RerankAnnotation(false, reason, null, window, tookMs(), null) : null;
+        return pipeline.settings().annotate()
+            ? new RerankAnnotation(false, reason, null, window.size(), tookMs(), null, 0)
+            : null;
     }
 
     private long tookMs() {

@@ -21,6 +21,7 @@ final class RerankAnnotation extends SearchExtBuilder {
     private final int window;
     private final long tookMs;
     private final String readAs;
+    private final int neighbours;
 
     /**
      * @param reason why the window was not re-ranked, null where it was
@@ -28,22 +29,32 @@ final class RerankAnnotation extends SearchExtBuilder {
      * @param window how many hits were judged, or would have been
      * @param tookMs what the re-ranking added to the search
      * @param readAs the query as the model read it, null where that is as it was sent
+     * @param neighbours how many of the hits that were judged only the vector search found
      */
-    RerankAnnotation(boolean applied, String reason, String model, int window, long tookMs, String readAs) {
+    RerankAnnotation(boolean applied, String reason, String model, int window, long tookMs, String readAs, int neighbours) {
         this.applied = applied;
         this.reason = reason;
         this.model = model;
         this.window = window;
         this.tookMs = tookMs;
         this.readAs = readAs;
+        this.neighbours = neighbours;
     }
 
     static RerankAnnotation skipped(Skip reason) {
-        return new RerankAnnotation(false, reason.code(), null, 0, 0, null);
+        return new RerankAnnotation(false, reason.code(), null, 0, 0, null, 0);
     }
 
     RerankAnnotation(StreamInput in) throws IOException {
-        this(in.readBoolean(), in.readOptionalString(), in.readOptionalString(), in.readVInt(), in.readVLong(), in.readOptionalString());
+        this(
+            in.readBoolean(),
+            in.readOptionalString(),
+            in.readOptionalString(),
+            in.readVInt(),
+            in.readVLong(),
+            in.readOptionalString(),
+            in.readVInt()
+        );
     }
 
     /** For Java clients that parse whole responses; in a request the section means nothing. */
@@ -55,7 +66,8 @@ final class RerankAnnotation extends SearchExtBuilder {
             (String) map.get("model"),
             map.get("window") instanceof Number window ? window.intValue() : 0,
             map.get("took_ms") instanceof Number took ? took.longValue() : 0,
-            (String) map.get("read_as")
+            (String) map.get("read_as"),
+            map.get("neighbours") instanceof Number neighbours ? neighbours.intValue() : 0
         );
     }
 
@@ -67,6 +79,7 @@ final class RerankAnnotation extends SearchExtBuilder {
         out.writeVInt(window);
         out.writeVLong(tookMs);
         out.writeOptionalString(readAs);
+        out.writeVInt(neighbours);
     }
 
     @Override
@@ -80,6 +93,9 @@ final class RerankAnnotation extends SearchExtBuilder {
         }
         if (readAs != null) {
             builder.field("read_as", readAs);
+        }
+        if (neighbours > 0) {
+            builder.field("neighbours", neighbours);
         }
         return builder.field("window", window).field("took_ms", tookMs).endObject();
     }
@@ -97,11 +113,12 @@ final class RerankAnnotation extends SearchExtBuilder {
             && Objects.equals(model, that.model)
             && window == that.window
             && tookMs == that.tookMs
-            && Objects.equals(readAs, that.readAs);
+            && Objects.equals(readAs, that.readAs)
+            && neighbours == that.neighbours;
     }
 
     @Override
     public int hashCode() {
-        return Objects.hash(applied, reason, model, window, tookMs, readAs);
+        return Objects.hash(applied, reason, model, window, tookMs, readAs, neighbours);
     }
 }

@@ -66,7 +66,7 @@ public final class RerankPlugin extends Plugin implements SearchPipelinePlugin, 
         IndexNameExpressionResolver resolver,
         Supplier<RepositoriesService> repositoriesService
     ) {
-        node = NodeServices.of(threadPool, clusterService, resolver, token);
+        node = NodeServices.of(threadPool, clusterService, resolver, token, client::search);
         clusterService.addListener(new StoredPipelines(node.sidecars()));
         return List.of(new NodeServicesHolder(node));
     }

@@ -13,25 +13,12 @@ import org.opensearch.search.pipeline.SearchResponseProcessor;
 /** {@code sidecar_rerank}: brings a widened search back to the client's page, re-ranked where the sidecar answers in time. */
 final class RerankProcessor extends AbstractProcessor implements SearchResponseProcessor {
     static final String TYPE = "sidecar_rerank";
-    private final CallSettings settings;
-    /** Whether the pipeline is the cluster's, and not a search's own. */
-    private final boolean stored;
-    private final List<Endpoint> sidecars;
+    private final RerankPipeline pipeline;
     private final NodeServices node;
 
-    RerankProcessor(
-        String tag,
-        String description,
-        boolean ignoreFailure,
-        CallSettings settings,
-        boolean stored,
-        List<Endpoint> sidecars,
-        NodeServices node
-    ) {
+    RerankProcessor(String tag, String description, boolean ignoreFailure, RerankPipeline pipeline, NodeServices node) {
         super(tag, description, ignoreFailure);
-        this.settings = settings;
-        this.stored = stored;
-        this.sidecars = sidecars;
+        this.pipeline = pipeline;
         this.node = node;
     }
 
@@ -54,7 +41,7 @@ final class RerankProcessor extends AbstractProcessor implements SearchResponseP
     ) {
         switch (Ticket.of(context)) {
             case Ticket.Skipped skipped -> leaveAlone(skipped, request, response, listener);
-            case Ticket.Widened widened -> new ReRanking(widened, response, settings, stored, sidecars, node, listener).start();
+            case Ticket.Widened widened -> new ReRanking(widened, request, response, pipeline, node, listener).start();
         }
     }
 
@@ -65,7 +52,7 @@ final class RerankProcessor extends AbstractProcessor implements SearchResponseP
         ActionListener<SearchResponse> listener
     ) {
         node.stats().skipped(skipped.reason());
-        boolean annotated = settings.annotate() && request.source() != null;
+        boolean annotated = pipeline.settings().annotate() && request.source() != null;
         listener.onResponse(
             annotated
                 ? FinishStep.annotated(response, request.source().profile(), RerankAnnotation.skipped(skipped.reason()))
@@ -92,7 +79,7 @@ final class RerankProcessor extends AbstractProcessor implements SearchResponseP
                 default -> List.of();
             };
             boolean stored = pipelineContext.getPipelineSource() == Processor.PipelineSource.UPDATE_PIPELINE;
-            return new RerankProcessor(tag, description, ignoreFailure, settings, stored, sidecars, node);
+            return new RerankProcessor(tag, description, ignoreFailure, new RerankPipeline(settings, stored, sidecars), node);
         }
 
         private List<Endpoint> known(Config config, CallSettings settings) {

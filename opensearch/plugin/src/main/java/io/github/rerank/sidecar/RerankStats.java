@@ -16,8 +16,17 @@ final class RerankStats {
     final Histogram latency = new Histogram();
     /** From sending a request to having its answer. */
     final Histogram sidecar = new Histogram();
+    final Neighbours neighbours = new Neighbours();
     private final Map<Skip, LongAdder> skipped = adders(Skip.class);
     private final Map<Failure, LongAdder> failed = adders(Failure.class);
+
+    /** Searches for documents near the query in meaning. */
+    static final class Neighbours {
+        final LongAdder asked = new LongAdder();
+        final LongAdder failed = new LongAdder();
+        /** Hits that joined a window that was re-ranked. */
+        final LongAdder added = new LongAdder();
+    }
 
     void skipped(Skip reason) {
         skipped.get(reason).increment();

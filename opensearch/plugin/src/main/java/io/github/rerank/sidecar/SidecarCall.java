@@ -2,6 +2,7 @@ package io.github.rerank.sidecar;
 
 import java.io.IOException;
 import java.net.ConnectException;
+import java.net.URI;
 import java.net.UnknownHostException;
 import java.net.http.HttpTimeoutException;
 import java.util.Iterator;
@@ -17,19 +18,19 @@ import org.apache.logging.log4j.LogManager;
 import org.apache.logging.log4j.Logger;
 
 /**
- * One search's question to the sidecars. It tries one after the other as long as they fail quickly, and ends exactly once: with
+ * One search's question to the sidecars, for an answer of type {@code A}. It tries one after the other as long as they fail quickly, and ends exactly once: with
  * a right answer, with the last failure, or at the deadline, whatever the HTTP client does. The deadline waits for nothing: not
  * for the question to be written, nor for a client that is slow to send it. An exchange that outlives the deadline keeps its
  * place among those in flight until it ends or is given up, so that a hanging sidecar is not asked for ever.
  */
-final class SidecarCall {
+final class SidecarCall<A> {
     private static final Logger logger = LogManager.getLogger(SidecarCall.class);
     /** How long an exchange may go on after the page has left: long enough to see late answers, short enough to free the place. */
     static final int LATE_MS = 1_000;
 
     /** How a call ends; exactly one of the two methods is called, once. */
-    interface Listener {
-        void answered(HitsAnswer answer);
+    interface Listener<A> {
+        void answered(A answer);
 
         void failed(Failure failure);
     }
@@ -48,33 +49,41 @@ final class SidecarCall {
      */
     record Limits(long deadlineNanos, Blame blame, int maxInFlight, int failures, int openMs) {}
 
-    /** What a failure of this call says of the sidecar. */
+    /** Makes an answer of what came over HTTP. */
+    interface Reading<A> {
+        A of(Reply reply) throws SidecarException;
+    }
+
+    /** What the end of this call says of the sidecar. */
     enum Blame {
         /** All of them count. */
         ALL,
         /** Not being slow: the request allowed less time, or asked for more, than its pipeline. */
         NOT_SLOWNESS,
-        /** None: the pipeline came with the search, and whoever may search must not open the circuit for all. */
-        NONE
+        /** No failure counts: the pipeline came with the search, and whoever may search must not open the circuit for all. */
+        NONE,
+        /** Nothing at all counts, not even an answer: another call of the same search will say how the sidecar is. */
+        UNHEARD
     }
 
     /**
+     * @param path where the question goes, relative to the endpoint's address
      * @param body writes the question for a call that may still take so many milliseconds
-     * @param hits how many scores a right answer has
+     * @param reading what a right answer is
      */
-    record Question(LongFunction<byte[]> body, int hits, String requestId) {}
+    record Question<A>(String path, LongFunction<byte[]> body, Reading<A> reading, String requestId) {}
 
     private final Tools tools;
     private final Limits limits;
-    private final Listener listener;
-    private Question question;
+    private final Listener<A> listener;
+    private Question<A> question;
     private Iterator<Endpoint> untried;
 
     private boolean ended;
     private Attempt current;
     private Runnable cancelDeadline = () -> {};
 
-    SidecarCall(Tools tools, Limits limits, Listener listener) {
+    SidecarCall(Tools tools, Limits limits, Listener<A> listener) {
         this.tools = tools;
         this.limits = limits;
         this.listener = listener;
@@ -85,7 +94,7 @@ final class SidecarCall {
         cancelDeadline = tools.timer().after(remainingMs(), this::expire);
     }
 
-    void ask(Question question, List<Endpoint> order) {
+    void ask(Question<A> question, List<Endpoint> order) {
         this.question = question;
         this.untried = order.iterator();
         next(Failure.UNREACHABLE, false);
@@ -156,7 +165,7 @@ final class SidecarCall {
         return switch (limits.blame()) {
             case ALL -> failure;
             case NOT_SLOWNESS -> slow ? Failure.REJECTED : failure;
-            case NONE -> Failure.REJECTED;
+            case NONE, UNHEARD -> Failure.REJECTED;
         };
     }
 
@@ -221,7 +230,8 @@ final class SidecarCall {
 
         private CompletableFuture<Reply> posted() {
             try {
-                return endpoint.transport().post(endpoint.uri(), question.body().apply(remainingMs()), question.requestId());
+                URI uri = endpoint.uri().resolve(question.path());
+                return endpoint.transport().post(uri, question.body().apply(remainingMs()), question.requestId());
             } catch (RuntimeException e) {
                 return CompletableFuture.failedFuture(e);
             }
@@ -269,7 +279,7 @@ final class SidecarCall {
 
         private void judgeAnswer(Reply reply, Throwable error, long arrived) {
             try {
-                HitsAnswer answer = answer(reply, error);
+                A answer = answer(reply, error);
                 judge(isPast(arrived) ? verdict(Failure.DEADLINE) : null);
                 if (end()) {
                     listener.answered(answer);
@@ -290,9 +300,9 @@ final class SidecarCall {
             }
         }
 
-        private HitsAnswer answer(Reply reply, Throwable error) throws SidecarException {
+        private A answer(Reply reply, Throwable error) throws SidecarException {
             if (reply != null) {
-                return HitsAnswer.of(reply, question.hits());
+                return question.reading().of(reply);
             }
             Throwable cause = unwrapped(error);
             Failure failure = cause instanceof OversizedAnswerException ? Failure.GARBAGE : Failure.UNREACHABLE;
@@ -304,11 +314,11 @@ final class SidecarCall {
             if (judged.compareAndSet(false, true) == false) {
                 return;
             }
-            if (failure == null) {
+            if (failure == null && limits.blame() != Blame.UNHEARD) {
                 if (endpoint.breaker().succeeded()) {
                     logger.info("sidecar {} answers again", endpoint.uri());
                 }
-            } else if (failure.blamesSidecar()) {
+            } else if (failure != null && failure.blamesSidecar()) {
                 if (endpoint.breaker().failed(tools.nanoTime().getAsLong(), limits.failures(), limits.openMs())) {
                     logger.warn("sidecar {} is left alone for {} ms: {}", endpoint.uri(), limits.openMs(), failure.code());
                 }

@@ -6,9 +6,11 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
+import java.util.stream.Collectors;
 import org.apache.logging.log4j.LogManager;
 import org.apache.logging.log4j.Logger;
 import org.opensearch.core.common.bytes.BytesArray;
+import org.opensearch.core.common.bytes.BytesReference;
 import org.opensearch.search.SearchHit;
 import org.opensearch.search.builder.SearchSourceBuilder;
 
@@ -48,7 +50,8 @@ final class WarmUp {
     private static void rehearse() throws IOException, SidecarException {
         SearchHit[] hits = new SearchHit[HITS];
         Arrays.setAll(hits, WarmUp::hit);
-        HitsRequest.of(ticket(), null, hits, HitsRequest.sources(hits, HITS)).body(1);
+        Map<SearchHit, BytesReference> sources = Arrays.stream(hits).collect(Collectors.toMap(hit -> hit, SearchHit::getSourceRef));
+        HitsRequest.of(ticket(), null, Window.of(hits, HITS), sources).body(1);
         byte[] answer = ("{\"scores\":" + Arrays.toString(new float[HITS]) + "}").getBytes(StandardCharsets.US_ASCII);
         Ranking.of(HitsAnswer.of(new Reply(200, answer), HITS).scores(), new float[HITS], 0);
     }

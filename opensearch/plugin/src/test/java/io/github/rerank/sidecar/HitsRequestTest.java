@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
 import java.util.Arrays;
+import java.util.IdentityHashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -16,7 +17,18 @@ import org.opensearch.search.builder.SearchSourceBuilder;
 
 class HitsRequestTest {
     private static HitsRequest request(Map<String, Object> example, SearchHit[] hits) throws IOException {
-        return HitsRequest.of(ticket(example, hits.length), (String) example.get("profile"), hits, HitsRequest.sources(hits, hits.length));
+        return request(example, hits, sources(hits));
+    }
+
+    private static HitsRequest request(Map<String, Object> example, SearchHit[] hits, Map<SearchHit, BytesReference> sources) throws IOException {
+        Window window = Window.of(hits, hits.length);
+        return HitsRequest.of(ticket(example, hits.length), (String) example.get("profile"), window, sources);
+    }
+
+    private static Map<SearchHit, BytesReference> sources(SearchHit[] hits) {
+        Map<SearchHit, BytesReference> sources = new IdentityHashMap<>();
+        Arrays.stream(hits).forEach(hit -> sources.put(hit, hit.getSourceRef()));
+        return sources;
     }
 
     private static Ticket.Widened ticket(Map<String, Object> example, int window) {
@@ -59,9 +71,9 @@ class HitsRequestTest {
     void onlyTheSourcesThatWereCollectedBeforeAreReadAndTheHitsStayAsTheyAre() throws IOException {
         Map<String, Object> example = Contract.read("hits_request.json");
         SearchHit[] hits = Contract.list(example, "hits").stream().map(Hits::of).toArray(SearchHit[]::new);
-        BytesReference[] sources = HitsRequest.sources(hits, hits.length);
+        Map<SearchHit, BytesReference> sources = sources(hits);
         Arrays.stream(hits).forEach(hit -> hit.sourceRef(null));
-        HitsRequest request = HitsRequest.of(ticket(example, hits.length), (String) example.get("profile"), hits, sources);
+        HitsRequest request = request(example, hits, sources);
         assertEquals(Contract.object(example, "request"), Contract.parsed(request.body((int) example.get("deadline_ms"))));
         assertFalse(Arrays.stream(hits).anyMatch(SearchHit::hasSource));
     }

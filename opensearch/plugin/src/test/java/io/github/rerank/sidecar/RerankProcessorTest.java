@@ -11,6 +11,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -52,10 +53,16 @@ class RerankProcessorTest {
     private volatile String thread;
     private volatile String header;
     private volatile Runnable deadline = () -> {};
+    private final List<Runnable> timers = new CopyOnWriteArrayList<>();
+    private final CompletableFuture<Reply> embedding = new CompletableFuture<>();
+    private final List<String> bodies = new CopyOnWriteArrayList<>();
+    private final CompletableFuture<ActionListener<SearchResponse>> neighbours = new CompletableFuture<>();
+    private volatile String seeker;
     private final Endpoint endpoint = new Endpoint(URI.create("http://a/v1/hits"), new Transport() {
         @Override
         public CompletableFuture<Reply> post(URI uri, byte[] body, String requestId) {
-            return exchange;
+            bodies.add(new String(body, StandardCharsets.UTF_8));
+            return uri.getPath().endsWith("/embed") ? embedding : exchange;
         }
 
         @Override
@@ -80,18 +87,38 @@ class RerankProcessorTest {
     }
 
     private void process(SearchResponse response, Ticket ticket) {
-        CallSettings settings = new CallSettings(List.of(endpoint.uri()), PROFILE, DEADLINE_MS, 1, 5, 5, 5, 0, false);
+        process(response, ticket, null);
+    }
+
+    private void process(SearchResponse response, Ticket ticket, NeighbourSettings near) {
+        CallSettings settings = new CallSettings(List.of(endpoint.uri()), PROFILE, DEADLINE_MS, 1, 5, 5, 5, 0, false, near);
         NodeServices node = new NodeServices(
-            threadContext, pool, (ms, task) -> timed(task), nanos::get, null, new InnerSearches(threadContext), new Sidecars(ms -> null, each -> {}), stats);
+            threadContext,
+            pool,
+            (ms, task) -> timed(task),
+            nanos::get,
+            null,
+            new InnerSearches(threadContext),
+            new Sidecars(ms -> null, each -> {}),
+            (request, found) -> {
+                seeker = threadContext.getHeader("who");
+                neighbours.complete(found);
+            },
+            new SparseWarnings(nanos::get),
+            stats
+        );
         PipelineProcessingContext context = new PipelineProcessingContext();
         ticket.keep(context);
         SearchRequest request = new SearchRequest(new String[] { "shop" }, new SearchSourceBuilder());
-        new RerankProcessor(null, null, false, settings, true, List.of(endpoint), node)
+        new RerankProcessor(null, null, false, new RerankPipeline(settings, true, List.of(endpoint)), node)
             .processResponseAsync(request, response, context, ActionListener.wrap(this::received, errors::add));
     }
 
     private Runnable timed(Runnable task) {
-        deadline = task;
+        if (timers.isEmpty()) {
+            deadline = task;
+        }
+        timers.add(task);
         return () -> {};
     }
 
@@ -209,6 +236,100 @@ class RerankProcessorTest {
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
         }
+    }
+
+    private void processWithNeighbours(int hits) {
+        try (ThreadContext.StoredContext ignored = threadContext.stashContext()) {
+            threadContext.putHeader("who", "alice");
+            process(firstPass(hits), widened(), new NeighbourSettings("embedding", 5, 0, null));
+        }
+    }
+
+    private void embed() {
+        embedding.complete(new Reply(200, "{\"vectors\":[[1,2]]}".getBytes(StandardCharsets.UTF_8)));
+    }
+
+    private static SearchResponse near(String... ids) {
+        SearchHit[] found = Stream.of(ids).map(id -> Hits.of(id, 0.9f, Map.of("name", "boot"))).toArray(SearchHit[]::new);
+        InternalSearchResponse sections = new InternalSearchResponse(new SearchHits(found, null, 1), null, null, null, false, null, 1);
+        return new SearchResponse(sections, null, 1, 1, 0, 3, ShardSearchFailure.EMPTY_ARRAY, SearchResponse.Clusters.EMPTY);
+    }
+
+    @Test
+    void neighboursJoinTheWindowAndAreSoughtInTheSearchsContext() throws Exception {
+        processWithNeighbours(2);
+        embed();
+        neighbours.get().onResponse(near("p1", "x"));
+        answer("{\"scores\":[1,2,3]}");
+        finished.await();
+        assertEquals("alice", seeker);
+        assertEquals("alice", header);
+        assertTrue(bodies.get(0).contains("\"texts\":[\"red\"]"));
+        assertTrue(bodies.get(1).contains("\"boot\""));
+        assertEquals(List.of("x", "p0"), Hits.ids(pages.get(0).getHits().getHits()));
+        assertEquals(3, pages.get(0).getHits().getTotalHits().value());
+        assertEquals(List.of(1L, 0L, 1L), counts());
+    }
+
+    private List<Long> counts() {
+        return List.of(stats.neighbours.asked.sum(), stats.neighbours.failed.sum(), stats.neighbours.added.sum());
+    }
+
+    @Test
+    void aWindowThatTheWordsLeftEmptyIsFilledByNeighbours() throws Exception {
+        processWithNeighbours(0);
+        embed();
+        neighbours.get().onResponse(near("x"));
+        answer("{\"scores\":[1]}");
+        finished.await();
+        assertEquals(List.of("x"), Hits.ids(pages.get(0).getHits().getHits()));
+    }
+
+    @Test
+    void withoutAVectorTheClientsHitsAreReRankedAlone() throws InterruptedException {
+        processWithNeighbours(3);
+        embedding.complete(new Reply(422, new byte[0]));
+        answer("{\"scores\":[1,2,3]}");
+        finished.await();
+        assertEquals(List.of("p2", "p1"), Hits.ids(pages.get(0).getHits().getHits()));
+        assertEquals(List.of(1L, 1L, 0L), counts());
+        assertEquals(0, endpoint.breaker().failuresInARow());
+    }
+
+    @Test
+    void soTheyAreWhenTheVectorSearchFails() throws Exception {
+        processWithNeighbours(3);
+        embed();
+        neighbours.get().onFailure(new IllegalArgumentException("no such field"));
+        answer("{\"scores\":[1,2,3]}");
+        finished.await();
+        assertEquals(List.of("p2", "p1"), Hits.ids(pages.get(0).getHits().getHits()));
+        assertEquals(List.of(1L, 1L, 0L), counts());
+    }
+
+    @Test
+    void andWhenItTakesTooLong() throws Exception {
+        processWithNeighbours(3);
+        embed();
+        ActionListener<SearchResponse> late = neighbours.get();
+        timers.get(1).run();
+        late.onResponse(near("x"));
+        answer("{\"scores\":[1,2,3]}");
+        finished.await();
+        assertEquals(List.of("p2", "p1"), Hits.ids(pages.get(0).getHits().getHits()));
+        assertEquals(List.of(1L, 1L, 0L), counts());
+    }
+
+    @Test
+    void aPageThatLeftAtTheDeadlineHasTheClientsHitsAlone() throws Exception {
+        processWithNeighbours(3);
+        embed();
+        neighbours.get().onResponse(near("x"));
+        deadline.run();
+        finished.await();
+        assertEquals(List.of("p0", "p1"), Hits.ids(pages.get(0).getHits().getHits()));
+        assertEquals(3, pages.get(0).getHits().getTotalHits().value());
+        assertEquals(List.of(1L, 0L, 0L), counts());
     }
 
     @Test

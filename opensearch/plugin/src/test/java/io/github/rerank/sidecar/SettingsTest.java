@@ -109,6 +109,29 @@ class SettingsTest {
         assertThrows(OpenSearchException.class, () -> filter.apply(SearchAction.NAME, new SearchRequest().source(half), null));
     }
 
+    @Test
+    void neighboursNeedNoMoreThanAField() {
+        CallSettings settings = call(Map.of("url", "http://a", "neighbours", Map.of("field", "embedding")));
+        assertEquals(new NeighbourSettings("embedding", 50, 0, null), settings.neighbours());
+        assertNull(call(Map.of("url", "http://a")).neighbours());
+    }
+
+    @Test
+    void aComplaintOfNeighboursNamesTheWayToTheKey() {
+        neighboursRefused(Map.of(), "[neighbours.field] required property is missing");
+        neighboursRefused(Map.of("field", "embedding", "k", 0), "[neighbours.k] must be a whole number from 1 to 1000, got [0]");
+        neighboursRefused(Map.of("field", "embedding", "min_score", 2), "[neighbours.min_score] must be a number from 0 to 1, got [2]");
+        neighboursRefused(Map.of("field", "embedding", "count", 9), "[neighbours.count] unknown key");
+        neighboursRefused("embedding", "[neighbours] must be an object, got [embedding]");
+    }
+
+    private static void neighboursRefused(Object neighbours, String reason) {
+        OpenSearchException complaint = assertThrows(
+            OpenSearchException.class, () -> call(Map.of("url", "http://a", "neighbours", neighbours)));
+        assertEquals(RestStatus.BAD_REQUEST, complaint.status());
+        assertTrue(complaint.getMessage().contains(reason), complaint.getMessage());
+    }
+
     private static void refused(Map<String, Object> pipeline) {
         assertThrows(OpenSearchException.class, () -> PipelinePairFilter.check(pipeline));
     }

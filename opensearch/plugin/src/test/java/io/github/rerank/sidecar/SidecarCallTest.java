@@ -28,17 +28,20 @@ class SidecarCallTest {
     private Executor executor = Runnable::run;
     private SidecarCall.Blame blame = SidecarCall.Blame.ALL;
 
-    private SidecarCall started() {
+    private SidecarCall<HitsAnswer> started() {
         SidecarCall.Tools tools = new SidecarCall.Tools(executor, timer, () -> timer.nanos, stats);
         SidecarCall.Limits limits = new SidecarCall.Limits(TimeUnit.MILLISECONDS.toNanos(DEADLINE_MS), blame, 2, 3, 1000);
-        SidecarCall call = new SidecarCall(tools, limits, outcome);
+        SidecarCall<HitsAnswer> call = new SidecarCall<>(tools, limits, outcome);
         call.start();
         return call;
     }
 
-    private static void ask(SidecarCall call, FakeSidecar... sidecars) {
+    private static void ask(SidecarCall<HitsAnswer> call, FakeSidecar... sidecars) {
         List<Endpoint> order = Arrays.stream(sidecars).map(each -> each.endpoint).toList();
-        call.ask(new SidecarCall.Question(ms -> Long.toString(ms).getBytes(StandardCharsets.UTF_8), 2, "id"), order);
+        call.ask(
+            new SidecarCall.Question<>(HitsAnswer.PATH, ms -> Long.toString(ms).getBytes(StandardCharsets.UTF_8), reply -> HitsAnswer.of(reply, 2), "id"),
+            order
+        );
     }
 
     private void ask(FakeSidecar... sidecars) {
@@ -68,7 +71,7 @@ class SidecarCallTest {
 
     @Test
     void itEndsAtTheDeadlineThoughNothingWasAskedYet() {
-        SidecarCall call = started();
+        SidecarCall<HitsAnswer> call = started();
         timer.advance(DEADLINE_MS);
         assertEquals(List.of(Failure.DEADLINE), outcome.failures);
         FakeSidecar sidecar = new FakeSidecar();
@@ -81,7 +84,7 @@ class SidecarCallTest {
     @Test
     void nothingIsSentAfterTheDeadlineThoughTheTimerIsLate() {
         FakeSidecar sidecar = new FakeSidecar();
-        SidecarCall call = started();
+        SidecarCall<HitsAnswer> call = started();
         timer.nanos += TimeUnit.MILLISECONDS.toNanos(DEADLINE_MS);
         ask(call, sidecar);
         assertEquals(List.of(), sidecar.bodies);
@@ -111,8 +114,21 @@ class SidecarCallTest {
     }
 
     @Test
+    void whatIsUnheardNeitherOpensACircuitNorHoldsItClosed() {
+        FakeSidecar sidecar = new FakeSidecar();
+        sidecar.endpoint.breaker().failed(0, 3, 1000);
+        blame = SidecarCall.Blame.UNHEARD;
+        ask(sidecar);
+        sidecar.answer("{\"scores\":[1,2]}");
+        assertEquals(1, sidecar.endpoint.breaker().failuresInARow());
+        ask(sidecar);
+        timer.advance(DEADLINE_MS);
+        assertEquals(1, sidecar.endpoint.breaker().failuresInARow());
+    }
+
+    @Test
     void anAbandonedCallNeverNotifies() {
-        SidecarCall call = started();
+        SidecarCall<HitsAnswer> call = started();
         assertTrue(call.abandon());
         timer.advance(DEADLINE_MS);
         assertEquals(0, outcome.notifications());
@@ -394,7 +410,7 @@ class SidecarCallTest {
         }
     }
 
-    private static final class Outcome implements SidecarCall.Listener {
+    private static final class Outcome implements SidecarCall.Listener<HitsAnswer> {
         private final List<Failure> failures = new ArrayList<>();
         private HitsAnswer answer;
         private int answers;

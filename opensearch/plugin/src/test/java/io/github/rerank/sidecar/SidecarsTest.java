@@ -15,7 +15,7 @@ class SidecarsTest {
 
     private static CallSettings settings(int connectTimeoutMs, String... urls) {
         List<URI> uris = Arrays.stream(urls).map(URI::create).toList();
-        return new CallSettings(uris, null, 200, connectTimeoutMs, 1, 1, 1, 0, false);
+        return new CallSettings(uris, null, 200, connectTimeoutMs, 1, 1, 1, 0, false, null);
     }
 
     @Test

@@ -29,7 +29,7 @@ class StoredPipelinesTest {
     @BeforeEach
     void open() {
         List<URI> uris = List.of(URI.create("http://a/v1/hits"), URI.create("http://b/v1/hits"));
-        sidecars.open(new CallSettings(uris, null, 200, 100, 1, 1, 1, 0, false));
+        sidecars.open(new CallSettings(uris, null, 200, 100, 1, 1, 1, 0, false, null));
     }
 
     private static ClusterState stored(Map<String, Map<String, Object>> pipelines) throws IOException {

@@ -41,7 +41,8 @@ class WindowProcessorTest {
 
     private Ticket process(SearchSourceBuilder source) {
         NodeServices node = new NodeServices(
-            threadContext, Runnable::run, null, null, request -> facts.of(request), new InnerSearches(threadContext), null, new RerankStats());
+            threadContext, Runnable::run, null, null, request -> facts.of(request), new InnerSearches(threadContext), null, null, null,
+            new RerankStats());
         WindowSettings settings = new WindowSettings(50, Map.of("title", "name"), 100, 100);
         PipelineProcessingContext context = new PipelineProcessingContext();
         SearchRequest request = new SearchRequest(new String[] { "shop" }, source);

@@ -75,10 +75,11 @@ class WireTest {
 
     @Test
     void anAnnotationSurvivesTheWireAndSaysRerankToClients() throws IOException {
-        RerankAnnotation applied = new RerankAnnotation(true, null, "fast-1", 100, 12, "running shoes");
+        RerankAnnotation applied = new RerankAnnotation(true, null, "fast-1", 100, 12, "running shoes", 7);
         assertEquals(applied, copy(applied, RerankAnnotation::new));
         assertEquals(
-            Map.of("rerank", Map.of("applied", true, "model", "fast-1", "read_as", "running shoes", "window", 100, "took_ms", 12)),
+            Map.of("rerank", Map.of(
+                "applied", true, "model", "fast-1", "read_as", "running shoes", "neighbours", 7, "window", 100, "took_ms", 12)),
             json(applied)
         );
         RerankAnnotation skipped = RerankAnnotation.skipped(Skip.SORT);
@@ -89,12 +90,15 @@ class WireTest {
     @SuppressWarnings("unchecked")
     void aNodesStatisticsSurviveTheWire() throws IOException {
         NodeServices node = new NodeServices(
-            new ThreadContext(Settings.EMPTY), Runnable::run, null, null, null, null, new Sidecars(ms -> null, each -> {}), new RerankStats());
+            new ThreadContext(Settings.EMPTY), Runnable::run, null, null, null, null, new Sidecars(ms -> null, each -> {}), null, null,
+            new RerankStats());
         node.stats().searches.add(3);
         node.stats().skipped(Skip.SORT);
         node.stats().failed(Failure.DEADLINE);
         node.stats().latency.record(4_000_000);
-        node.sidecars().open(new CallSettings(List.of(URI.create("http://a/v1/hits")), null, 1, 1, 1, 1, 1, 0, false));
+        node.stats().neighbours.asked.add(2);
+        node.stats().neighbours.added.add(9);
+        node.sidecars().open(new CallSettings(List.of(URI.create("http://a/v1/hits")), null, 1, 1, 1, 1, 1, 0, false, null));
         DiscoveryNode here = new DiscoveryNode("one", "n1", new TransportAddress(TransportAddress.META_ADDRESS, 9300), Map.of(),
             java.util.Set.of(), Version.CURRENT);
         NodeStats stats = NodeStats.of(here, node);
@@ -105,6 +109,7 @@ class WireTest {
         assertEquals(1, Contract.object(Contract.object(one, "skipped"), "reasons").get("sort"));
         assertEquals(1, Contract.object(one, "failed").get("total"));
         assertEquals(1, Contract.object(one, "latency_ms").get("count"));
+        assertEquals(Map.of("asked", 2, "failed", 0, "added", 9), one.get("neighbours"));
         assertEquals("closed", Contract.list(one, "sidecars").get(0).get("circuit"));
     }
 }
