@@ -55,6 +55,13 @@ class SearchTemplate:
         """
         return self._answer(client, index, self._body(client, query, size, vector), size)
 
+    def body(self, client: OpenSearch, query: str, vector: Vectorize | None) -> Body:
+        """The search itself, for a pipeline of the caller's: raises ClusterError where it names one of its own."""
+        body = self._body(client, query, 10, vector)
+        if "search_pipeline" in body:
+            raise ClusterError(f"first pass {self.name} names a `search_pipeline` of its own: leave it out, to see what others make of it")
+        return body
+
     def search_among(self, client: OpenSearch, index: str, query: str, doc_ids: Sequence[str], vector: Vectorize | None) -> Body:
         """The same search's hits among these documents alone."""
         body = self._body(client, query, len(doc_ids), vector)
@@ -72,7 +79,7 @@ class SearchTemplate:
         try:
             rendered = client.render_search_template(body={"source": self.source, "params": parameters})["template_output"]
         except RequestError as error:
-            raise ClusterError(f"first pass {self.name} does not render for the query {query!r}: {_reason(error)}") from error
+            raise ClusterError(f"first pass {self.name} does not render for the query {query!r}: {reason_of(error)}") from error
         except SerializationError as error:
             raise ClusterError(
                 f'first pass {self.name} renders to no JSON for the query {query!r}: write "{{{{query}}}}", with quotes'
@@ -91,7 +98,7 @@ class SearchTemplate:
         try:
             answer: Body = client.search(index=index, body=asked, headers=_NOT_RERANKED)
         except RequestError as error:
-            raise ClusterError(f"first pass {self.name} is refused by the cluster: {_reason(error)}") from error
+            raise ClusterError(f"first pass {self.name} is refused by the cluster: {reason_of(error)}") from error
         if answer.get("ext", {}).get("rerank", {}).get("applied"):
             raise ClusterError(f"first pass {self.name} came back re-ranked: name a `search_pipeline` without `sidecar_rerank` in it")
         return answer
@@ -139,8 +146,8 @@ def _asked(source: str) -> set[str]:
     return {name for names in _VALUE.findall(always) for name in names if name}
 
 
-def _reason(error: RequestError) -> str:
-    """What the cluster says of the cause."""
+def reason_of(error: RequestError) -> str:
+    """What the cluster says of a refusal's cause."""
     info = error.info if isinstance(error.info, Mapping) else {}
     causes = info.get("error", {}).get("root_cause") or [{}]
     return str(causes[0].get("reason") or error)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 from rich.console import Console
 
+from cluster.served_pages import PipelineName
 from scripts.evaluation import Chosen, evaluation_options
 from scripts.first_passes import TAKEN, FirstPass, first_pass_option, names_of
 from scripts.output import json_option, notes, print_json, progress_bar
@@ -51,6 +52,19 @@ def _depths(_context: click.Context, _parameter: click.Parameter, values: tuple[
     return depths
 
 
+def _served(_context: click.Context, _parameter: click.Parameter, values: tuple[str, ...]) -> tuple[PipelineName, ...]:
+    """The name of a stored pipeline, or NAME=FILE."""
+    named = []
+    for value in values:
+        name, equals, path = value.partition("=")
+        if equals and not Path(path).is_file():
+            raise click.BadParameter(f"{path} is not a file: name a stored pipeline, or a definition as NAME=FILE")
+        named.append(PipelineName(name, Path(path) if equals else None))
+    if len({each.name for each in named}) < len(named):
+        raise click.BadParameter("two pipelines have one name: give them others as NAME=FILE")
+    return tuple(named)
+
+
 @click.command()
 @evaluation_options(split="test")
 @click.option("--models", multiple=True, callback=_named, metavar="[NAME=]DIRECTORY", help="A model directory; repeatable.")
@@ -62,6 +76,13 @@ def _depths(_context: click.Context, _parameter: click.Parameter, values: tuple[
 )
 @click.option(
     "--relevant-from", default=1, show_default=True, type=click.IntRange(1), help="The least grade that MAP, MRR and recall count."
+)
+@click.option(
+    "--served",
+    multiple=True,
+    callback=_served,
+    metavar="PIPELINE|NAME=FILE",
+    help="Also measure the cluster's pages through this stored pipeline, or through a definition that need not be stored; repeatable.",
 )
 @click.option("--misspelt", "slips", is_flag=True, help="Every query with one typing slip: what first passes and models make of it.")
 @click.option("--annotate", is_flag=True, help="Write the figures into each model's manifest and card, too.")
@@ -76,6 +97,7 @@ def command(
     window: int,
     depths: tuple[int, ...],
     relevant_from: int,
+    served: tuple[PipelineName, ...],
     slips: bool,
     annotate: bool,
     out: Path,
@@ -100,7 +122,7 @@ def command(
     _check_marks(labels, models)
     _check_names(models, names_of(first_passes))
     configure_logging("error")
-    sets, place, embedder = chosen.selection().read(), chosen.place(first_passes), chosen.embedder_directory()
+    sets, place, embedder = chosen.selection().read(), chosen.place(first_passes, served), chosen.embedder_directory()
     sets = [misspelt(judged) for judged in sets] if slips else sets
     for line in too_few(sets):
         notes.print(f"warning: {line}", markup=False)

@@ -16,6 +16,7 @@ from scripts.output import url_option
 from sidecar.manifest import FILE_NAME
 
 if TYPE_CHECKING:
+    from cluster.served_pages import PipelineName
     from training.evaluate.setup import Place, Selection
 
 Command = Callable[..., None]
@@ -74,14 +75,16 @@ class Chosen:
             own = OwnFiles(self.judgments, self.catalogue, columns, names, self.esci_ratings, self.split_file)
         return Selection(self.data, self.preset, self.split, own, self.limit_queries)
 
-    def place(self, first_passes: Sequence[FirstPass]) -> Place:
-        """Where the first passes run, and which they are."""
+    def place(self, first_passes: Sequence[FirstPass], served: Sequence[PipelineName] = ()) -> Place:
+        """Where the first passes run, which they are, and the pipelines whose pages are measured."""
         from training.evaluate.node import Searches  # noqa: PLC0415
         from training.evaluate.setup import Place  # noqa: PLC0415
 
         if self.pipeline is not None and self.offline:
             raise click.UsageError("--pipeline says how documents of a node's index are read: leave --offline out, or --pipeline")
-        searches = Searches(names_of(first_passes), own_of(first_passes), self.pipeline)
+        if served and self.offline:
+            raise click.UsageError("--served measures pages of a node: leave --offline out, or --served")
+        searches = Searches(names_of(first_passes), own_of(first_passes), self.pipeline, tuple(served))
         return Place(None if self.offline else self.url, self.index, self.cache, searches)
 
     def embedder_directory(self) -> Path | None:

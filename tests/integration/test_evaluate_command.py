@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,9 @@ import pytest
 from click.testing import CliRunner, Result
 from opensearchpy import OpenSearch, helpers
 
+from cluster import pipelines
 from cluster.node import Node
+from cluster.service import Service
 from cluster.workspace import CHECKOUT
 from scripts.cli import main
 
@@ -153,3 +156,50 @@ def test_hard_negatives_come_from_the_shops_own_search(node: Node, own_shop: str
 
     assert result.exit_code == 0, result.output
     assert "mined hits: " in result.output
+
+
+@pytest.fixture
+def stored(client: OpenSearch, sidecar: Service, sample_index: str) -> Iterator[str]:
+    """The shipped pipeline as the samples' default."""
+    settings = {"url": sidecar.url, "deadline_ms": 1, "profile": "fast"}
+    body = pipelines.read_pipeline(CHECKOUT / "opensearch" / "pipelines" / "products.json", settings)
+    yield pipelines.put(client, sample_index, "measured", body).pipeline
+    pipelines.off(client, sample_index)
+
+
+def test_pages_are_measured_as_pipelines_make_them_also_before_they_are_stored(
+    node: Node, stored: str, sample_index: str, tmp_path: Path
+) -> None:
+    near = json.loads((CHECKOUT / "opensearch" / "pipelines" / "products.json").read_text())
+    near["response_processors"][0]["sidecar_rerank"] |= {"url": "http://127.0.0.1:9", "profile": "fast", "neighbours": {"field": "vector"}}
+    (tmp_path / "near.json").write_text(json.dumps(near))
+    given = ["--first-pass", "bm25", "--served", stored, "--served", f"near={tmp_path / 'near.json'}"]
+    result = measured_on(node, sample_index, tmp_path, *given)
+
+    assert result.exit_code == 0, result.output
+    (judged,) = json.loads(result.stdout)["sets"]
+    plain, served, neighbours = judged["served"]
+    assert (plain["pipeline"], served["pipeline"], neighbours["pipeline"]) == (None, "measured", "near")
+    assert (served["reranked"], neighbours["reranked"]) == (QUERIES, QUERIES)
+    assert (served["deadline_ms"], neighbours["deadline_ms"]) == (1, 200)
+    assert neighbours["neighbours"] > served["neighbours"] == 0
+    assert served["ndcg"] == pytest.approx(plain["ndcg"] + served["difference"]["difference"])
+    assert plain["ndcg"] < min(served["ndcg"], neighbours["ndcg"])
+
+
+def test_pages_that_no_sidecar_re_ranks_are_told_with_their_reason(node: Node, own_shop: str, own_search: Path, tmp_path: Path) -> None:
+    given = ["--pipeline", "own-shop", "--first-pass", f"shop={own_search}", "--served", "own-shop"]
+    result = measured_on(node, own_shop, tmp_path, *given)
+
+    assert result.exit_code == 0, result.output
+    (judged,) = json.loads(result.stdout)["sets"]
+    plain, served = judged["served"]
+    assert served["reasons"] == {"unreachable": QUERIES}
+    assert served["ndcg"] == plain["ndcg"]
+
+
+def test_a_pipeline_that_is_not_there_is_named(node: Node, sample_index: str, tmp_path: Path) -> None:
+    result = measured_on(node, sample_index, tmp_path, "--served", "nothing")
+
+    assert result.exit_code == 1
+    assert "there is no pipeline nothing that re-ranks" in result.output

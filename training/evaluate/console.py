@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from rich.table import Table
 
-from training.evaluate.report import ModeReport, Report, SetReport, SystemReport
+from training.evaluate.report import ModeReport, Report, ServedRow, SetReport, SystemReport
 
 
 def tables(report: Report) -> Iterator[Table]:
@@ -15,6 +15,8 @@ def tables(report: Report) -> Iterator[Table]:
         title = f"{judged.name}, {judged.part}: {judged.queries} queries, {judged.source}"
         yield _mode(judged.full, f"{title}\nfull retrieval, models re-rank {judged.window} hits")
         yield _mode(judged.judged, "judged documents alone")
+        if judged.served:
+            yield _served(judged.served)
         if judged.latencies:
             yield _latencies(judged)
         if judged.depths:
@@ -32,7 +34,19 @@ def _mode(mode: ModeReport, title: str) -> Table:
     return table
 
 
-def _difference(row: SystemReport) -> tuple[str, str, str]:
+def _served(rows: Sequence[ServedRow]) -> Table:
+    headings = ("ndcg@10", "difference", "95 % interval", "p corrected", "re-ranked", "neighbours", "median ms", "p95 ms", "late")
+    table = _table("the cluster's own pages, by search and pipeline", "search", "pipeline", *headings)
+    for row in rows:
+        told = [f"{row.ndcg:.4f}", *(_difference(row) if row.difference else ("", "", ""))]
+        if row.pipeline is not None:
+            times = [f"{ms:.0f}" if ms is not None else "" for ms in (row.median_ms, row.p95_ms)]
+            told += [f"{row.reranked} of {row.pages}", f"{row.neighbours:.1f}", *times, f"{row.late} over {row.deadline_ms}"]
+        table.add_row(row.search, row.pipeline or "none", *told, style="" if row.pipeline else "dim")
+    return table
+
+
+def _difference(row: SystemReport | ServedRow) -> tuple[str, str, str]:
     found = row.difference
     assert found is not None
     colour = "green" if found.difference > 0 else "red"
@@ -67,5 +81,5 @@ def _overview(report: Report) -> Table:
 def _table(title: str, *headings: str) -> Table:
     table = Table(title=title, title_justify="left", title_style="bold", header_style="", box=None, pad_edge=False)
     for position, heading in enumerate(headings):
-        table.add_column(heading, justify="left" if position == 0 or heading == "mark" else "right")
+        table.add_column(heading, justify="left" if position == 0 or heading in {"mark", "pipeline"} else "right")
     return table

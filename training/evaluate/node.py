@@ -16,6 +16,7 @@ from cluster import pipelines, queries
 from cluster.embedding import VECTOR_FIELD, Embedder
 from cluster.errors import ClusterError
 from cluster.search_template import SearchTemplate, Vectorize
+from cluster.served_pages import PipelineName, ServedPage, doc_ids, served_pipeline
 from sidecar.encoding import Fields, FieldValue
 from training.data.catalogue import ROLES
 from training.evaluate.candidates import BM25, KNN, RRF, SIMILARITY, Scores
@@ -31,7 +32,8 @@ _SAME_MODEL = 0.98
 
 @dataclass(frozen=True, slots=True)
 class Searches:
-    """How an index is asked: the first passes that models re-rank, a shop's own among them, and whose `fields` say how documents read.
+    """How an index is asked: the first passes that models re-rank, a shop's own among them, whose `fields` say how documents read, and
+    the pipelines whose pages are measured.
 
     Where there are searches of the shop's own, only the passes that are named run; otherwise all that the index can answer.
     """
@@ -40,6 +42,7 @@ class Searches:
     own: tuple[SearchTemplate, ...] = ()
     # None: the index's default pipeline.
     pipeline: str | None = None
+    served: tuple[PipelineName, ...] = ()
 
     def runs(self, built_in: str) -> bool:
         """Whether BM25, or kNN, runs."""
@@ -68,6 +71,7 @@ class Node:
         if self._searches.runs(BM25):
             self._check_words()
         self._cosine = None if embedder is None else self._agreement(embedder)
+        self._served = {each.name: served_pipeline(client, index, each) for each in self._searches.served}
 
     @property
     def documents(self) -> int:
@@ -106,6 +110,25 @@ class Node:
             answer = self._client.mget(index=self._index, body={"ids": unknown[start : start + _CHUNK]})
             self._fields.update({doc["_id"]: read_roles(doc["_source"], self._roles) for doc in answer["docs"] if doc.get("found")})
         return {doc_id: self._fields[doc_id] for doc_id in doc_ids if doc_id in self._fields}
+
+    @property
+    def searches(self) -> tuple[str, ...]:
+        """Searches of one request: words, where they run, and the shop's own."""
+        return (*([BM25] if self._searches.runs(BM25) else []), *(template.name for template in self._searches.own))
+
+    @property
+    def pipelines(self) -> Mapping[str, int]:
+        return {name: pipeline.deadline_ms for name, pipeline in self._served.items()}
+
+    def page(self, search: str, query: str, size: int, pipeline: str | None) -> ServedPage:
+        template = next((each for each in self._searches.own if each.name == search), None)
+        if pipeline is not None:
+            body = queries.match(query) if template is None else template.body(self._client, query, self._vector)
+            return self._served[pipeline].page(self._client, self._index, body, size)
+        if template is not None:
+            return ServedPage(doc_ids(template.search(self._client, self._index, query, size, self._vector)))
+        asked = {**queries.match(query, size), "_source": False}
+        return ServedPage(doc_ids(self._client.search(index=self._index, body=asked, params={"search_pipeline": pipelines.NO_PIPELINE})))
 
     @property
     def _vector(self) -> Vectorize | None:

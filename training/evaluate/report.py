@@ -6,7 +6,7 @@ Invariant: but for latencies, the same data and models give the same report.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from training.metrics.significance import Comparison
 
@@ -102,6 +102,29 @@ class Extremes:
 
 
 @dataclass(frozen=True, slots=True)
+class ServedRow:
+    """The cluster's own pages of a search: as the first pass leaves them (`pipeline` none), or as a pipeline makes them.
+
+    `difference` is in NDCG@10 to the same search without re-ranking; `reasons` says why pages were not re-ranked; `neighbours` are the
+    hits of a window that only the vector search found, on average; times are what re-ranking added, in milliseconds, with time enough,
+    and `late` counts the pages that the pipeline's own deadline would have left as they were.
+    """
+
+    search: str
+    pipeline: str | None
+    ndcg: float
+    difference: Comparison | None
+    pages: int
+    reranked: int = 0
+    reasons: Mapping[str, int] = field(default_factory=dict)
+    neighbours: float = 0.0
+    median_ms: float | None = None
+    p95_ms: float | None = None
+    deadline_ms: int | None = None
+    late: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class SetReport:
     """One judged set. `by_query` holds each query's NDCG@10 by query id and system, `query_texts` what the ids stand for."""
 
@@ -123,6 +146,7 @@ class SetReport:
     extremes: Mapping[str, Extremes]
     by_query: Mapping[str, Mapping[str, float]]
     query_texts: Mapping[str, str]
+    served: tuple[ServedRow, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
