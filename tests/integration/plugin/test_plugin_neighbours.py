@@ -76,6 +76,40 @@ def test_neighbours_meet_the_clients_demands(find: Search, demand: shop.Body) ->
 
 
 @with_vectors
+def test_neighbours_meet_the_filter_of_an_alias(shopper: OpenSearch, stub: StubSidecar, stored: Store) -> None:
+    shopper.indices.put_alias(index=shop.INDEX, name="shop-group-1", body={"filter": {"term": {"group": "group-1"}}})
+    name = stored(shop.pipeline(stub.url, neighbours=NEIGHBOURS))
+    page = search(shopper, {"query": RARE, "_source": ["group"]}, index="shop-group-1", search_pipeline=name)
+    shopper.indices.delete_alias(index=shop.INDEX, name="shop-group-1")
+    # The vector search does not know of it: what it takes away is not made up for.
+    assert set(ids(page)) == {"p7", "p55"}
+    assert {hit["_source"]["group"] for hit in page["hits"]["hits"]} == {"group-1"}
+
+
+@with_vectors
+@pytest.mark.parametrize("place", [0, 1], ids=["before", "behind"])
+def test_neighbours_meet_a_filter_that_the_pipeline_adds(shopper: OpenSearch, stub: StubSidecar, stored: Store, place: int) -> None:
+    pipeline = shop.pipeline(stub.url, neighbours=NEIGHBOURS)
+    pipeline["request_processors"].insert(place, {"filter_query": {"query": {"term": {"group": "group-1"}}}})
+    page = search(shopper, {"query": RARE, "_source": ["group"]}, search_pipeline=stored(pipeline))
+    assert len(ids(page)) == 5
+    assert {hit["_source"]["group"] for hit in page["hits"]["hits"]} == {"group-1"}
+
+
+@with_vectors
+@pytest.mark.parametrize("name", shop.READER_REQUESTS)
+def test_every_kind_of_request_is_answered_with_neighbours(find: Search, shopper: OpenSearch, name: str) -> None:
+    body = shop.READER_REQUESTS[name]
+    page, plain = find(body), first_pass(shopper, body)
+    told = page.pop("ext")["rerank"]
+    assert told["applied"], told
+    assert len(set(ids(page))) == len(ids(page)) >= len(ids(plain))
+    assert page.keys() == plain.keys()
+    parts = {part for hit in plain["hits"]["hits"][:1] for part in hit} - {"_explanation", "matched_queries", "inner_hits"}
+    assert all(hit.keys() >= parts for hit in page["hits"]["hits"])
+
+
+@with_vectors
 @pytest.mark.parametrize(
     "query",
     [
