@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from sidecar.schema import ErrorResponse, HitsRequest, HitsResponse, parse
+from sidecar.schema import EmbedRequest, EmbedResponse, ErrorResponse, HitsRequest, HitsResponse, parse
 
 HERE = Path(__file__).parent
 
@@ -41,6 +41,15 @@ def test_a_right_answer_is_one_that_the_sidecar_could_have_sent(name: str) -> No
     assert sent["scores"] == ANSWERS[name]["scores"]
     assert sent["model"] == ANSWERS[name]["model"]
     assert sent.get("read_as") == read_as
+
+
+def test_the_sidecar_reads_the_question_for_a_vector_and_could_have_sent_its_answer() -> None:
+    example = read("embed.json")
+    request = parse(json.dumps(example["request"]).encode(), EmbedRequest)
+    assert (request.texts, request.kind, request.profile) == ([example["query"]], "query", example["embedder"])
+    assert request.deadline_ms == example["deadline_ms"]
+    sent = msgspec.json.decode(msgspec.json.encode(EmbedResponse([example["vector"]], "e5:1", 3)))
+    assert sent == json.loads(example["answer"])
 
 
 @pytest.mark.parametrize("name", ERRORS)

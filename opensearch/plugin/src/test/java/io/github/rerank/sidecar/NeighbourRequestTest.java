@@ -92,14 +92,17 @@ class NeighbourRequestTest {
 
     @Test
     void theSidecarIsAskedForTheQuerysVector() throws IOException {
-        NeighbourRequest request = NeighbourRequest.of(SETTINGS, client(query()), ticket("red \"shoe\"", 100)).orElseThrow();
-        Map<String, Object> asked = Map.of("texts", List.of("red \"shoe\""), "kind", "query", "profile", "bge", "deadline_ms", 70);
-        assertEquals(asked, Contract.parsed(request.embedding(70)));
+        Map<String, Object> example = Contract.read("embed.json");
+        NeighbourSettings settings = new NeighbourSettings("embedding", 30, 0, (String) example.get("embedder"));
+        Ticket.Widened ticket = ticket((String) example.get("query"), 100);
+        NeighbourRequest request = NeighbourRequest.of(settings, client(query()), ticket).orElseThrow();
+        assertEquals(Contract.object(example, "request"), Contract.parsed(request.embedding((int) example.get("deadline_ms"))));
     }
 
     @Test
-    void itsAnswerIsOneVector() throws SidecarException {
-        assertEquals(List.of(0.5, -1.0), QueryVector.of(reply(200, "{\"vectors\":[[0.5,-1]],\"model\":\"e\",\"dimension\":2}")).numbers());
+    void itsAnswerIsOneVector() throws IOException, SidecarException {
+        Map<String, Object> example = Contract.read("embed.json");
+        assertEquals(example.get("vector"), QueryVector.of(reply(200, (String) example.get("answer"))).numbers());
     }
 
     @ParameterizedTest
