@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from scripts.data_options import COLUMNS, column_options, engine_options, grading, list_settings, moment, number, numbers, pattern, rules
+from scripts.data_options import COLUMNS, column_options, engine_options, grading, list_settings, moment, pattern, rules
+from scripts.judgment_options import judgment_options, judgments_file
 from scripts.mining import check_mining, mining_options, opened_mining
 from scripts.output import notes
 
@@ -73,12 +74,7 @@ def grade(paths: tuple[Path, ...], engine: str, memory_limit: str, out: Path, **
 @click.option("--preset", default=None, help="Columns of a known catalogue: esci, msrd, movielens, products.")
 @click.option("--role", "roles", multiple=True, metavar="ROLE=COLUMN[,COLUMN]", help="Where a role of the text template comes from.")
 @click.option("--id-column", default="id", show_default=True, help="The column of the document id.")
-@click.option("--query-column", default="query", show_default=True)
-@click.option("--query-id-column", default=None, help="One id for each query text; without it the text is its id.")
-@click.option("--doc-column", "--document-column", "doc_column", default="doc_id", show_default=True)
-@click.option("--grade-column", default="grade", show_default=True)
-@click.option("--rating", "ratings", multiple=True, metavar="RATING=GRADE", help="What ratings mean, such as 100=3; others are left out.")
-@click.option("--queries", default=None, type=_FILE, help="For qrels: the queries' texts, with the columns query_id and query.")
+@judgment_options
 @click.option("--split", default=None, type=_FILE, help="The queries of each part, as JSON; without it a query's checksum decides.")
 @click.option("--run", "run_file", default=None, type=_FILE, help="A TREC run of the first pass, for hard negatives.")
 @click.option(
@@ -121,7 +117,7 @@ def lists(judgments: Path, engine: str, memory_limit: str, out: Path, **options:
         refuse_nothing(read)
         written = write_training_sets(
             out,
-            _judgments(opened, judgments, options),
+            judgments_file(judgments, options).read(opened),
             catalogue,
             source=judgments.name.split(".")[0],
             tell=_tell,
@@ -216,16 +212,6 @@ def _interactions(engine: Engine, paths: tuple[Path, ...], options: dict[str, An
     read = read_interactions(engine, paths, columns)
     _tell(read.report)
     return read
-
-
-def _judgments(engine: Engine, path: Path, options: dict[str, Any]) -> Any:
-    from training.data.judgments import JudgmentColumns  # noqa: PLC0415 - ibis is slow to import
-    from training.data.prepare import read_any_judgments, read_topics  # noqa: PLC0415
-
-    columns = JudgmentColumns(options["query_column"], options["doc_column"], options["grade_column"], options["query_id_column"])
-    ratings = {number(rating): grade for rating, grade in numbers(options["ratings"])} or None
-    queries = read_topics(engine, options["queries"]) if options["queries"] else None
-    return read_any_judgments(engine, path, columns, ratings, queries)
 
 
 def _first_pass(engine: Engine, options: dict[str, Any]) -> FirstPass | None:

@@ -12,6 +12,7 @@ import click
 
 from cluster.workspace import CHECKOUT, SHIPPED_MODELS
 from scripts.first_passes import FirstPass, names_of, own_of
+from scripts.judgment_options import JUDGMENT_OPTIONS, judgment_options, judgments_file
 from scripts.output import url_option
 from sidecar.manifest import FILE_NAME
 
@@ -40,9 +41,12 @@ class Chosen:
     role: tuple[str, ...]
     id_column: str
     query_column: str
-    document_column: str
+    query_id_column: str | None
+    doc_column: str
     grade_column: str
+    ratings: tuple[str, ...]
     esci_ratings: bool
+    queries: Path | None
     limit_queries: int | None
     embedder: Path | None
     no_vectors: bool
@@ -55,7 +59,6 @@ class Chosen:
     def selection(self) -> Selection:
         """The judged data."""
         from training.data.catalogue import catalogue_columns  # noqa: PLC0415 - pyarrow is slow to import
-        from training.data.judgments import JudgmentColumns  # noqa: PLC0415
         from training.evaluate.judged import OwnFiles  # noqa: PLC0415
         from training.evaluate.setup import Selection  # noqa: PLC0415
 
@@ -63,6 +66,8 @@ class Chosen:
             raise click.UsageError("--catalogue goes with --judgments: name the file with the grades too")
         if self.split_file is not None and self.judgments is None:
             raise click.UsageError("--split-file names the parts of --judgments: folders of --data have their own split")
+        if self.queries is not None and self.judgments is None:
+            raise click.UsageError("--queries holds the texts of --judgments that are TREC qrels: name the qrels too")
         if self.preset and not self.data:
             raise click.UsageError("--preset says what a folder of --data holds: name the columns of your own --catalogue by --role")
         own = None
@@ -71,8 +76,8 @@ class Chosen:
                 columns = catalogue_columns(None, self.role, self.id_column)
             except ValueError as error:
                 raise click.BadParameter(str(error), param_hint="--role") from error
-            names = JudgmentColumns(self.query_column, self.document_column, self.grade_column)
-            own = OwnFiles(self.judgments, self.catalogue, columns, names, self.esci_ratings, self.split_file)
+            judgments = judgments_file(self.judgments, {name: getattr(self, name) for name in JUDGMENT_OPTIONS})
+            own = OwnFiles(judgments, self.catalogue, columns, self.split_file)
         return Selection(self.data, self.preset, self.split, own, self.limit_queries)
 
     def place(self, first_passes: Sequence[FirstPass], served: Sequence[PipelineName] = ()) -> Place:
@@ -96,7 +101,7 @@ class Chosen:
 
 def evaluation_options(*, split: str) -> Callable[[Command], Command]:
     """The shared options; they reach the command as one `Chosen`, in the parameter `chosen`."""
-    options = [
+    options: list[Callable[[Command], Command]] = [
         click.option("--data", multiple=True, type=_FOLDER, help="A folder of judged data, recognised by its files; repeatable."),
         click.option("--preset", multiple=True, type=click.Choice(_PRESETS), help="What the folder holds, where that is not plain."),
         click.option(
@@ -107,22 +112,12 @@ def evaluation_options(*, split: str) -> Callable[[Command], Command]:
             show_default=True,
             help="Once, or once for each --data; what follows those is of --judgments, which may have several.",
         ),
-        click.option("--judgments", type=_FILE, help="Your own judgments: CSV, TSV, JSONL, or ESCI/Quepid JSON."),
+        click.option("--judgments", type=_FILE, help="Your own judgments: a table, ESCI/Quepid JSON, or TREC qrels."),
         click.option("--split-file", type=_FILE, help="The queries of each part of --judgments, as `rerank data lists --split` read them."),
         click.option("--catalogue", type=_FILE, help="Your own catalogue: JSONL, CSV or TSV. Not needed where a node holds it."),
         click.option("--role", multiple=True, metavar="ROLE=COLUMN[,COLUMN]", help="Where a role of your catalogue comes from."),
         click.option("--id-column", default="id", show_default=True, help="The document id in your catalogue."),
-        click.option("--query-column", default="query", show_default=True, help="The query in your judgments."),
-        click.option(
-            "--document-column",
-            "--doc-column",
-            "document_column",
-            default="doc_id",
-            show_default=True,
-            help="The document id in your judgments.",
-        ),
-        click.option("--grade-column", default="grade", show_default=True, help="The grade in your judgments, 0 = irrelevant."),
-        click.option("--esci-ratings", is_flag=True, help="Your ratings are 100, 10, 1, 0: read them as grades 3, 2, 1, 0."),
+        judgment_options,
         click.option("--limit-queries", type=click.IntRange(1), help="At most so many queries a set, the same ones at every run."),
         click.option("--embedder", type=_FOLDER, help="The embedder's directory; default: the shipped one, where it is there."),
         # Read before --first-pass, whatever their order on the line.

@@ -15,9 +15,9 @@ from tests.training.progress import no_progress
 from tests.training.test_prepare import JUDGED, shop
 from training.data.build import ListSettings
 from training.data.engine import Engine
-from training.data.judgments import JudgmentColumns
+from training.data.judgments_file import JudgmentsFile
 from training.data.lists import QueryList
-from training.data.prepare import read_any_judgments, write_training_sets
+from training.data.prepare import write_training_sets
 from training.data.report import Report
 from training.evaluate.candidates import BM25, KNN, RRF, Scores
 from training.evaluate.mining import Mining
@@ -113,7 +113,7 @@ def test_an_index_with_any_judged_document_is_searched() -> None:
 def test_only_queries_of_the_train_part_are_searched(engine: Engine, tmp_path: Path) -> None:
     shop(tmp_path, *JUDGED)
     source = Shelf()
-    judgments = read_any_judgments(engine, tmp_path / "judgments.tsv", JudgmentColumns())
+    judgments = JudgmentsFile(tmp_path / "judgments.tsv").read(engine)
     settings = ListSettings(hard_negatives=20, random_negatives=0)
     mining = Mining(source, BM25, no_progress, depth=15)
     write_training_sets(tmp_path / "sets", judgments, CATALOGUE, source="shop", tell=nobody, first_pass=mining, settings=settings)

@@ -10,6 +10,7 @@ from click.testing import CliRunner, Result
 
 from scripts.data import command
 from training.data.bench import bench
+from training.data.judgments_file import JudgmentsFile
 from training.data.splits import part_of
 from training.evaluate.judged import OwnFiles, read_own
 from training.training_set import read_documents, read_lists
@@ -96,7 +97,7 @@ def test_a_document_with_grades_is_read_as_the_evaluation_reads_it(tmp_path: Pat
     result = rerank_data("lists", *paths, "--random-negatives", 0)
     assert result.exit_code == 0, result.output
     (train,) = read_lists(tmp_path / "sets" / "train")
-    (evaluated,) = read_own(OwnFiles(tmp_path / "judgments.json"), "all").queries
+    (evaluated,) = read_own(OwnFiles(JudgmentsFile(tmp_path / "judgments.json")), "all").queries
     assert (train.doc_ids, train.grades) == (evaluated.doc_ids, evaluated.grades) == (("d0", "d1", "d2", "d3"), (0.0, 1.0, 2.0, 3.0))
 
 

@@ -20,13 +20,13 @@ from training.data.cleaning import Cleaning, clean
 from training.data.engine import Engine
 from training.data.first_pass import FirstPass, Search, Tell, find_hits
 from training.data.grading import DEFAULT_WEIGHTS, PositionModel, grade_by_position, grade_by_type
-from training.data.judgments import JudgmentColumns, Judgments, read_judgments, read_qrels, read_quepid
+from training.data.judgments import Judgments
 from training.data.lists import Catalogue, QueryList
 from training.data.reading import Read
 from training.data.refusals import refuse_high_grades, refuse_nothing
 from training.data.report import Report
 from training.data.splits import PARTS, Part, check_time_leakage, split_by_time, split_without_leaks
-from training.data.trec import read_queries, read_run, read_texts, to_run
+from training.data.trec import read_run, read_texts, to_run
 from training.training_set import is_training_set, write_documents, write_lists
 
 By = Literal["position", "type"]
@@ -98,25 +98,6 @@ def _grades(engine: Engine, rows: Table, grading: Grading, tell: Tell) -> Table:
     return graded.rows
 
 
-def read_any_judgments(
-    engine: Engine,
-    path: Path,
-    columns: JudgmentColumns,
-    ratings: Mapping[float, float] | None = None,
-    queries: Mapping[str, str] | None = None,
-) -> Judgments:
-    """Judgments of any known format: a Quepid document (.json), a table (.csv, .tsv, .jsonl, .parquet), or else TREC qrels, whose
-    queries' texts must be given."""
-    kind = path.with_suffix("").suffix if path.suffix == ".gz" else path.suffix
-    if kind == ".json":
-        return read_quepid(path, ratings)
-    if kind in {".csv", ".tsv", ".jsonl", ".ndjson", ".parquet"}:
-        return read_judgments(engine, [path], columns, ratings)
-    if queries is None:
-        raise ValueError(f"{path} is read as TREC qrels, which hold no texts: give the queries' file too")
-    return read_qrels(engine, [path], queries, ratings)
-
-
 def write_training_sets(
     out: Path,
     judgments: Judgments,
@@ -166,12 +147,6 @@ def read_first_pass(engine: Engine, path: Path, texts: Path | None, tell: Tell) 
     read = read_run(engine, [path])
     tell(read.report)
     return FirstPass(to_run(read), None if texts is None else read_texts(texts))
-
-
-def read_topics(engine: Engine, path: Path) -> Mapping[str, str]:
-    """Queries' texts by id: a CSV or TSV with the columns `query_id` and `query`."""
-    delimiter = "," if path.name.removesuffix(".gz").endswith(".csv") else "\t"
-    return read_queries(engine, [path], query_id="query_id", query="query", delimiter=delimiter)
 
 
 def _refuse_stale(out: Path, lists: Mapping[Part, Sequence[QueryList]]) -> list[Part]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import random
 import zlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -20,7 +20,8 @@ from training.batches import TrainingList, with_typo
 from training.data.build import query_lists
 from training.data.catalogue import ESCI, MSRD, PRODUCTS, CatalogueColumns, read_catalogue
 from training.data.engine import open_engine
-from training.data.judgments import ESCI_RATINGS, MSRD_COLUMNS, JudgmentColumns, read_judgments, read_quepid
+from training.data.judgments import MSRD_COLUMNS, read_judgments, read_quepid
+from training.data.judgments_file import JudgmentsFile
 from training.data.lists import Catalogue, QueryList
 from training.data.reading import Read
 from training.data.refusals import refuse_nothing
@@ -47,13 +48,11 @@ class JudgedSet:
 
 @dataclass(frozen=True, slots=True)
 class OwnFiles:
-    """A shop's own files: judgments (CSV, TSV, JSONL or ESCI/Quepid JSON) and, unless a node holds it, the catalogue."""
+    """A shop's own files: judgments and, unless a node holds it, the catalogue."""
 
-    judgments: Path
+    judgments: JudgmentsFile
     catalogue: Path | None = None
     columns: CatalogueColumns = PRODUCTS
-    judgment_columns: JudgmentColumns = field(default_factory=JudgmentColumns)
-    esci_ratings: bool = False
     split_file: Path | None = None
 
 
@@ -81,17 +80,21 @@ def read_folder(folder: Path, split: Split, preset: str | None = None) -> Judged
 
 def read_own(files: OwnFiles, split: Split) -> JudgedSet:
     """The judged set of a shop's own files, parted as `rerank data lists` parts them."""
+    path = files.judgments.path
     try:
-        lists, notes = _lists(files)
+        with open_engine("duckdb") as engine:
+            read = files.judgments.read(engine)
+            refuse_nothing(read.report)
+            lists, notes = _query_lists(read, path.name)
         catalogue, report = read_catalogue([files.catalogue], files.columns) if files.catalogue else ({}, None)
         if report is not None:
             refuse_nothing(report)
-        _refuse_ratings(files.judgments, lists, "For the ratings 100, 10, 1, 0 say --esci-ratings")
+        _refuse_ratings(path, lists, "For the ratings 100, 10, 1, 0 say --esci-ratings, for others --rating RATING=GRADE")
         parts, split_report = split_without_leaks(lists, read_split(files.split_file) if files.split_file else None)
     except (OSError, ValueError, duckdb.Error) as error:
         raise InvalidCatalogue(str(error)) from error
     found = _Found(catalogue, lists, parts, (*notes, *_losses(report)), _losses(split_report))
-    return _chosen(files.judgments.name.split(".")[0], found, split)
+    return _chosen(path.name.split(".")[0], found, split)
 
 
 def _refuse_ratings(path: Path, lists: Sequence[QueryList], otherwise: str) -> None:
@@ -154,16 +157,6 @@ def _chosen(name: str, found: _Found, split: Split) -> JudgedSet:
     if len(useful) < len(lists):
         notes.append(f"{len(lists) - len(useful)} queries without a relevant hit left out")
     return JudgedSet(name, part, found.catalogue, tuple(sorted(useful, key=lambda item: item.query_id)), tuple(notes))
-
-
-def _lists(files: OwnFiles) -> tuple[list[QueryList], tuple[str, ...]]:
-    ratings = ESCI_RATINGS if files.esci_ratings else None
-    with open_engine("duckdb") as engine:
-        if files.judgments.name.removesuffix(".gz").endswith(".json"):
-            read: Read = read_quepid(files.judgments, ratings)
-        else:
-            read = read_judgments(engine, [files.judgments], files.judgment_columns, ratings)
-        return _query_lists(read, files.judgments.name)
 
 
 def _query_lists(read: Read, source: str) -> tuple[list[QueryList], tuple[str, ...]]:
