@@ -19,6 +19,7 @@ from opensearchpy.exceptions import NotFoundError
 from cluster.definitions import read_definition
 from cluster.errors import ClusterError, InvalidCatalogue
 from cluster.physical import PhysicalIndex, behind, set_default_pipeline
+from cluster.roles import check_roles
 
 Body = dict[str, Any]
 NO_PIPELINE = "_none"
@@ -47,11 +48,21 @@ class _Pipeline(msgspec.Struct):
 
 
 def read_pipeline(path: Path, overrides: Mapping[str, Any] | None = None) -> Body:
-    """A pipeline definition from a file, with settings of `sidecar_rerank` replaced; raises InvalidCatalogue where it re-ranks nothing."""
+    """A pipeline definition from a file, with settings of `sidecar_rerank` replaced.
+
+    Raises InvalidCatalogue where it re-ranks nothing, or its `fields` name what is no role.
+    """
     body: Body = read_definition(path, _Pipeline)
     for kind, processor in (("request_processors", "rerank_window"), ("response_processors", "sidecar_rerank")):
         if not any(processor in each for each in body.get(kind, [])):
             raise InvalidCatalogue(f"{path}: no {processor} among its {kind}, so that nothing would be re-ranked")
+    for processor in body["request_processors"]:
+        fields = processor.get("rerank_window", {}).get("fields")
+        try:
+            # What is no object at all is told by the plugin.
+            check_roles(fields if isinstance(fields, dict) else ())
+        except ValueError as error:
+            raise InvalidCatalogue(f"{path}: `fields` of rerank_window: {error}") from error
     for processor in body.get("response_processors", []):
         if "sidecar_rerank" in processor:
             processor["sidecar_rerank"].update(overrides or {})

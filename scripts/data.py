@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from scripts.data_options import COLUMNS, column_options, engine_options, grading, list_settings, moment, pattern, rules
+from scripts.data_options import COLUMNS, column_options, engine_options, grading, list_settings, moment, pattern, role_option, rules
 from scripts.judgment_options import judgment_options, judgments_file
 from scripts.mining import check_mining, mining_options, opened_mining
 from scripts.output import notes
@@ -72,7 +72,7 @@ def grade(paths: tuple[Path, ...], engine: str, memory_limit: str, out: Path, **
 @click.option("--judgments", required=True, type=_FILE, help="A Quepid document, a table, or TREC qrels.")
 @click.option("--catalogue", "catalogues", multiple=True, required=True, type=_FILE, help="JSONL, CSV or TSV, also gzipped.")
 @click.option("--preset", default=None, help="Columns of a known catalogue: esci, msrd, movielens, products.")
-@click.option("--role", "roles", multiple=True, metavar="ROLE=COLUMN[,COLUMN]", help="Where a role of the text template comes from.")
+@role_option
 @click.option("--id-column", default="id", show_default=True, help="The column of the document id.")
 @judgment_options
 @click.option("--split", default=None, type=_FILE, help="The queries of each part, as JSON; without it a query's checksum decides.")

@@ -9,6 +9,8 @@ from typing import Any
 
 import click
 
+from cluster.roles import check_roles
+
 COLUMNS = ("item", "user", "type", "timestamp", "session", "query-id", "query", "position", "device", "name", "quantity")
 
 
@@ -30,6 +32,24 @@ def moment(_: click.Context, __: click.Parameter, value: str | None) -> int | No
     except ValueError:
         raise click.BadParameter(f"{value!r} is no ISO date or date and time, such as 2024-05-01 or 2024-05-01T12:00:00Z") from None
     return int((when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp() * 1000)
+
+
+def _role_names(_context: click.Context, _parameter: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
+    try:
+        check_roles(value.partition("=")[0] for value in values if "=" in value)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
+    return values
+
+
+role_option = click.option(
+    "--role",
+    "roles",
+    multiple=True,
+    metavar="ROLE=COLUMN[,COLUMN]",
+    callback=_role_names,
+    help="Which column or columns of the catalogue make a role of the text template.",
+)
 
 
 def engine_options(function: Callable[..., None]) -> Callable[..., None]:

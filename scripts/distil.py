@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from scripts.data_options import role_option
 from scripts.output import notes, progress_bar
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ def command() -> None:
 @command.command()
 @click.option("--catalogue", "catalogues", multiple=True, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--preset", default=None, help="Columns of a known catalogue: esci, msrd, movielens, products.")
-@click.option("--role", "roles", multiple=True, metavar="ROLE=COLUMN[,COLUMN]", help="Where a role of the text template comes from.")
+@role_option
 @click.option("--id-column", default="id", show_default=True, help="The column of the document id.")
 @click.option("--generate", default=3000, show_default=True, help="Queries to generate from the catalogue.")
 @click.option(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cluster.workspace import CHECKOUT, SHIPPED_MODELS
+from scripts.data_options import role_option
 from scripts.first_passes import FirstPass, names_of, own_of
 from scripts.judgment_options import JUDGMENT_OPTIONS, judgment_options, judgments_file
 from scripts.output import url_option
@@ -38,7 +39,7 @@ class Chosen:
     judgments: Path | None
     split_file: Path | None
     catalogue: Path | None
-    role: tuple[str, ...]
+    roles: tuple[str, ...]
     id_column: str
     query_column: str
     query_id_column: str | None
@@ -73,7 +74,7 @@ class Chosen:
         own = None
         if self.judgments is not None:
             try:
-                columns = catalogue_columns(None, self.role, self.id_column)
+                columns = catalogue_columns(None, self.roles, self.id_column)
             except ValueError as error:
                 raise click.BadParameter(str(error), param_hint="--role") from error
             judgments = judgments_file(self.judgments, {name: getattr(self, name) for name in JUDGMENT_OPTIONS})
@@ -115,7 +116,7 @@ def evaluation_options(*, split: str) -> Callable[[Command], Command]:
         click.option("--judgments", type=_FILE, help="Your own judgments: a table, ESCI/Quepid JSON, or TREC qrels."),
         click.option("--split-file", type=_FILE, help="The queries of each part of --judgments, as `rerank data lists --split` read them."),
         click.option("--catalogue", type=_FILE, help="Your own catalogue: JSONL, CSV or TSV. Not needed where a node holds it."),
-        click.option("--role", multiple=True, metavar="ROLE=COLUMN[,COLUMN]", help="Where a role of your catalogue comes from."),
+        role_option,
         click.option("--id-column", default="id", show_default=True, help="The document id in your catalogue."),
         judgment_options,
         click.option("--limit-queries", type=click.IntRange(1), help="At most so many queries a set, the same ones at every run."),

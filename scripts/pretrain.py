@@ -6,12 +6,14 @@ from pathlib import Path
 
 import click
 
+from scripts.data_options import role_option
+
 
 @click.command()
 @click.option("--base", default="minilm", show_default=True, help="A known base, a directory or a hub id.")
 @click.option("--catalogue", "catalogues", multiple=True, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--preset", default=None, help="Columns of a known catalogue: esci, msrd, movielens, products.")
-@click.option("--role", "roles", multiple=True, metavar="ROLE=COLUMN[,COLUMN]", help="Where a role of the text template comes from.")
+@role_option
 @click.option("--id-column", default="id", show_default=True, help="The column of the document id.")
 @click.option("--epochs", default=1.0, show_default=True)
 @click.option("--new-words", default=0, show_default=True, help="Extend the vocabulary by this many of the catalogue's frequent words.")

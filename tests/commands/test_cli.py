@@ -134,3 +134,26 @@ def test_a_url_that_is_no_address_is_a_usage_error(url):
 def test_an_empty_index_name_is_a_usage_error():
     result = CliRunner().invoke(main, ["pipelines", "get", "--index", ""])
     assert (result.exit_code, "name an alias or an index" in result.stderr) == (2, True)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("evaluate", "--judgments", __file__, "--out", "out"),
+        ("fuse", "--judgments", __file__, "--model", "."),
+        ("data", "lists", "--judgments", __file__, "--catalogue", __file__, "--out", "out"),
+        ("distil", "label", "--catalogue", __file__, "--out", "out"),
+        ("pretrain", "--catalogue", __file__, "--out", "out"),
+    ],
+    ids=lambda command: command[0],
+)
+def test_a_misspelt_role_is_wrong_usage_and_told_with_the_one_that_is_meant(command):
+    result = CliRunner().invoke(main, [*command, "--role", "title=name", "--role", "titel=name"])
+    assert result.exit_code == 2
+    assert "'--role': 'titel' is no role that models read: did you mean title? The roles are title, brand, color" in result.output
+
+
+def test_a_role_that_is_near_to_none_is_refused_with_those_that_there_are():
+    result = CliRunner().invoke(main, ["distil", "label", "--catalogue", __file__, "--out", "out", "--role", "xyz=name"])
+    assert result.exit_code == 2
+    assert "'xyz' is no role that models read. The roles are title, brand" in result.output

@@ -79,6 +79,20 @@ def test_a_pipeline_that_reranks_nothing_is_refused(tmp_path: Path, text: str, m
         read_pipeline(path)
 
 
+def test_a_pipeline_that_misspells_a_role_is_refused_with_the_one_that_is_meant(tmp_path: Path) -> None:
+    path = tmp_path / "own.json"
+    processors = {
+        "request_processors": [{"rerank_window": {"fields": {"title": "product_name", "Brnd": "maker"}}}],
+        "response_processors": [{"sidecar_rerank": {"url": "http://127.0.0.1:8080"}}],
+    }
+    path.write_bytes(msgspec.json.encode(processors))
+
+    with pytest.raises(
+        InvalidCatalogue, match=r"own\.json: `fields` of rerank_window: 'Brnd' is no role .*: did you mean brand\? The roles"
+    ):
+        read_pipeline(path)
+
+
 @pytest.mark.parametrize("text", ["{", "[]", '{"response_processors": {}}'])
 def test_a_pipeline_of_another_shape_is_refused_by_its_file(tmp_path: Path, text: str) -> None:
     path = tmp_path / "own.json"

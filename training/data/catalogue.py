@@ -14,6 +14,7 @@ from typing import TextIO
 import msgspec
 
 from cluster.delimited import delimited_rows
+from cluster.roles import ROLES
 from sidecar.encoding import Fields, FieldValue
 from training.data.files import open_text
 from training.data.lists import Catalogue
@@ -53,10 +54,9 @@ MSRD = CatalogueColumns(
     },
 )
 MOVIELENS = CatalogueColumns("movieId", {"title": "title", "category": "genres"}, separator="|")
-# The roles of the usual text template, and the columns of the project's own samples.
-ROLES = ("title", "brand", "color", "size", "category", "attributes", "creator", "tags", "year", "description")
 # Where no column of the document id is named.
 _ID = "id"
+# The columns of the project's own samples have the roles' names.
 PRODUCTS = CatalogueColumns(_ID, {role: role for role in ROLES})
 PRESETS: Mapping[str, CatalogueColumns] = {"esci": ESCI, "msrd": MSRD, "movielens": MOVIELENS, "products": PRODUCTS}
 

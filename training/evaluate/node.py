@@ -15,10 +15,10 @@ from opensearchpy import OpenSearch
 from cluster import pipelines, queries
 from cluster.embedding import VECTOR_FIELD, Embedder
 from cluster.errors import ClusterError
+from cluster.roles import ROLES
 from cluster.search_template import SearchTemplate, Vectorize
 from cluster.served_pages import PipelineName, ServedPage, doc_ids, served_pipeline
 from sidecar.encoding import Fields, FieldValue
-from training.data.catalogue import ROLES
 from training.evaluate.candidates import BM25, KNN, RRF, SIMILARITY, Scores
 
 Body = dict[str, Any]
