@@ -69,6 +69,17 @@ def read_pipeline(path: Path, overrides: Mapping[str, Any] | None = None) -> Bod
     return body
 
 
+def sidecars(body: Body) -> list[tuple[list[str], str | None]]:
+    """The addresses and the profile (None: the sidecar's default) of each `sidecar_rerank` of a definition."""
+    found = []
+    for settings in (each["sidecar_rerank"] for each in body.get("response_processors", []) if "sidecar_rerank" in each):
+        url, profile = settings.get("url"), settings.get("profile")
+        urls = url if isinstance(url, list) else [url]
+        # Values of other types are refused by the plugin, with the key's name.
+        found.append(([each for each in urls if isinstance(each, str)], profile if isinstance(profile, str) else None))
+    return found
+
+
 def put(client: OpenSearch, index: str, pipeline: str, body: Body) -> Switched:
     """Store the pipeline and make it the default of every index behind the name; raises ClusterError over a foreign one."""
     indices = _existing(client, index)

@@ -8,8 +8,9 @@ import click
 
 from cluster import pipelines
 from cluster.connection import connected
+from cluster.profiles import check_profile
 from cluster.workspace import CHECKOUT
-from scripts.output import index_option, json_option, print_json, url_option
+from scripts.output import index_option, json_option, notes, print_json, url_option
 
 
 @click.group()
@@ -45,12 +46,16 @@ def put(
 ) -> None:
     """Store the pipeline and make it the index's default: from now on unchanged searches come back re-ranked.
 
+    The sidecar is asked for its profiles first; where it does not answer this machine, that is said, and the pipeline stored all the same.
+
     \b
     Example: rerank pipelines put --index products
     """
     near = {"field": neighbours} if neighbours else None
     overrides = {"url": list(sidecar) or None, "deadline_ms": deadline_ms, "profile": profile, "neighbours": near}
     body = pipelines.read_pipeline(definition_file(definition), {key: value for key, value in overrides.items() if value is not None})
+    for urls, named in pipelines.sidecars(body):
+        check_profile(urls, named, lambda line: notes.print(line, markup=False))
     with connected(url) as client:
         if neighbours:
             pipelines.check_vectors(client, index, neighbours)
