@@ -16,6 +16,9 @@ from opensearchpy import OpenSearch
 
 from cluster.errors import ServiceFailed
 from cluster.judgments import JudgedQuery
+from cluster.paths import texts_at
+from cluster.pipelines import NO_PIPELINE
+from sidecar.encoding import FieldValue
 
 # 2^grade - 1, the gain of the ranking losses; ESCI's Exact, Substitute, Complement, Irrelevant are grades 3, 2, 1, 0.
 NDCG = ir_measures.nDCG(gains={0: 0, 1: 1, 2: 3, 3: 7}) @ 10
@@ -63,10 +66,17 @@ class Summary:
     not_applied: int
 
 
-def compare(client: OpenSearch, index: str, query: str, body: Body) -> Comparison:
-    """Both pages of one request, after one that nobody counts: whoever comes first would pay for the cold caches of both."""
-    _page(client, index, body, {"search_pipeline": "_none"})
-    return Comparison(query, _page(client, index, body, {"search_pipeline": "_none"}), _page(client, index, body, {}))
+def compare(client: OpenSearch, index: str, query: str, body: Body, title: str = "title") -> Comparison:
+    """Both pages of one request, after one that nobody counts: whoever comes first would pay for the cold caches of both.
+
+    `title` is the path in `_source` at which a hit's title lies.
+    """
+
+    def page(**params: str) -> Page:
+        return _page(client, index, body, params, title)
+
+    page(search_pipeline=NO_PIPELINE)
+    return Comparison(query, page(search_pipeline=NO_PIPELINE), page())
 
 
 def compare_judged(
@@ -106,17 +116,15 @@ def mean_ndcg(pages: dict[str, Page], judged: Sequence[JudgedQuery]) -> float:
     return float(ir_measures.calc_aggregate([NDCG], qrels, run)[NDCG]) if qrels else 0.0
 
 
-def _page(client: OpenSearch, index: str, body: Body, params: dict[str, str]) -> Page:
+def _page(client: OpenSearch, index: str, body: Body, params: dict[str, str], title: str) -> Page:
     started = time.perf_counter()
     answer = client.search(index=index, body=body, params=params)
     wait_ms = (time.perf_counter() - started) * 1000
-    hits = tuple(Hit(hit["_id"], _text(hit.get("_source", {}).get("title"))) for hit in answer["hits"]["hits"])
+    hits = tuple(Hit(hit["_id"], _text(texts_at(hit.get("_source", {}), title))) for hit in answer["hits"]["hits"])
     told = answer.get("ext", {}).get("rerank", {})
     return Page(hits, wait_ms, told.get("applied"), told.get("reason") or "", told.get("read_as") or "")
 
 
-def _text(value: Any) -> str:
+def _text(value: FieldValue) -> str:
     """A title as a page shows it: a list's values beside each other, nothing where there is none."""
-    if isinstance(value, list):
-        return ", ".join(_text(each) for each in value)
-    return "" if value is None else str(value)
+    return ", ".join(value) if isinstance(value, list) else "" if value is None else str(value)

@@ -62,7 +62,7 @@ def _reranked_heading(page: Page) -> str:
 
 
 def _cells(hit: Hit | None, grades: Mapping[str, int] | None) -> tuple[str, ...]:
-    title = hit.title if hit else ""
+    title = (hit.title or hit.id) if hit else ""
     if grades is None:
         return (title,)
     return (str(grades.get(hit.id, "-")) if hit else "", title)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
+from opensearchpy import OpenSearch
+from opensearchpy.exceptions import AuthorizationException
 
 from cluster.compare import compare
 from cluster.connection import connected
@@ -12,6 +14,7 @@ from cluster.embedding import Embedder, SidecarEmbedder
 from cluster.judgments import read_judgments
 from cluster.pages import side_by_side
 from cluster.queries import SHAPES, Shape, client_body
+from cluster.served_fields import served_roles
 from scripts.output import index_option, json_option, pages_console, print_json, url_option
 
 
@@ -34,9 +37,19 @@ def command(*, query: str, index: str, url: str, shape: Shape, size: int, sideca
     """
     embedder: Embedder = SidecarEmbedder(sidecar)
     with connected(url) as client:
-        comparison = compare(client, index, query, client_body(shape, query, embedder=embedder, size=size))
+        title = _title_path(client, index)
+        comparison = compare(client, index, query, client_body(shape, query, embedder=embedder, size=size), title)
     if as_json:
         print_json(comparison)
         return
     judged = {each.text: each.grades for each in read_judgments(judgments)} if judgments else {}
     pages_console().print(side_by_side(comparison, judged.get(query)))
+
+
+def _title_path(client: OpenSearch, index: str) -> str:
+    """Where a document's title lies: as the index's default pipeline reads it, else in the field of that name."""
+    try:
+        return served_roles(client, index).get("title", "title")
+    except AuthorizationException:
+        # Who may search an index may not always look at its settings.
+        return "title"

@@ -51,6 +51,12 @@ def test_titles_are_shown_as_text_whatever_they_are(title: Any, shown: str) -> N
     assert compare(RecordingClient({}, title), "products", "kettle", {}).first_pass.hits[0].title == shown
 
 
+def test_a_title_is_read_where_the_caller_says_that_it_lies() -> None:
+    (hit,) = compare(RecordingClient({}, {"en": "Kettle"}), "products", "kettle", {}, "title.en").first_pass.hits
+
+    assert hit.title == "Kettle"
+
+
 def test_ndcg_has_gains_of_two_to_the_grade_less_one() -> None:
     judged = [JudgedQuery("kettle", {"a": 3, "b": 1})]
 

@@ -61,6 +61,17 @@ def test_a_pure_vector_request_has_no_text_and_keeps_its_order(node: Node, sidec
     assert comparison["reranked"]["hits"] == comparison["first_pass"]["hits"]
 
 
+def test_titles_are_shown_from_where_the_pipeline_reads_them(node: Node, sidecar: Service, client: OpenSearch) -> None:
+    client.index(index="own-names", id="k1", body={"product": {"name": "Kettle"}, "description": "boils water"}, refresh=True)
+    body = pipelines.read_pipeline(CHECKOUT / "opensearch" / "pipelines" / "products.json", {"url": sidecar.url})
+    body["request_processors"][0]["rerank_window"]["fields"] = {"title": "product.name", "description": "description"}
+    pipelines.put(client, "own-names", "rerank-own-names", body)
+
+    found = json.loads(CliRunner().invoke(main, ["search", "water", "--index", "own-names", "--url", node.url, "--json"]).stdout)
+
+    assert [hit["title"] for hit in found["reranked"]["hits"]] == ["Kettle"]
+
+
 def test_vectors_are_searched_and_never_returned(client: OpenSearch, sample_index: str) -> None:
     found = client.search(index=sample_index, body={"query": {"match": {"title": "shoes"}}, "size": 1})
 

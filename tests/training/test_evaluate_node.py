@@ -14,7 +14,7 @@ from cluster.errors import ClusterError
 from cluster.search_template import SearchTemplate
 from sidecar.encoding import Fields
 from training.evaluate.candidates import BM25, KNN, SIMILARITY, Scores
-from training.evaluate.node import Node, Searches, read_roles
+from training.evaluate.node import Node, Searches
 
 OWN = Searches(("shop",), (SearchTemplate("shop", "{{query}}"),))
 
@@ -132,12 +132,6 @@ def test_fields_are_read_by_the_roles_of_the_indexs_own_pipeline() -> None:
 
 def test_without_a_pipeline_a_role_is_the_field_of_its_name() -> None:
     assert Node(Client(), "products", None).fields(["p1"]) == {"p1": {"title": "Shoe"}}
-
-
-def test_a_path_through_a_list_of_objects_gives_the_value_of_each() -> None:
-    source = {"offers": [{"colour": "red"}, {"colour": "blue"}, {"size": 4}], "empty": []}
-
-    assert read_roles(source, {"color": "offers.colour", "size": "empty"}) == {"color": ["red", "blue"]}
 
 
 def test_with_a_search_of_the_shops_own_only_what_is_named_runs() -> None:

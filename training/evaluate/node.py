@@ -15,10 +15,10 @@ from opensearchpy import OpenSearch
 from cluster import pipelines, queries
 from cluster.embedding import VECTOR_FIELD, Embedder
 from cluster.errors import ClusterError
-from cluster.roles import ROLES
 from cluster.search_template import SearchTemplate, Vectorize
+from cluster.served_fields import read_roles, served_roles
 from cluster.served_pages import PipelineName, ServedPage, doc_ids, served_pipeline
-from sidecar.encoding import Fields, FieldValue
+from sidecar.encoding import Fields
 from training.evaluate.candidates import BM25, KNN, RRF, SIMILARITY, Scores
 
 Body = dict[str, Any]
@@ -190,34 +190,3 @@ def _nearest(body: Body, among: Sequence[str]) -> Body:
 
 def _scores(answer: Body) -> dict[str, float]:
     return {hit["_id"]: float(hit["_score"]) for hit in answer["hits"]["hits"]}
-
-
-def served_roles(client: OpenSearch, index: str, pipeline: str | None = None) -> Mapping[str, str]:
-    """Role -> path in `_source`, as a pipeline reads it, by default the index's own; roles by their own names where re-ranking is off.
-
-    Raises ClusterError where the pipeline that is named does not exist or reads nothing.
-    """
-    for body in [pipelines.named(client, pipeline)] if pipeline else pipelines.get(client, index).values():
-        for processor in body.get("request_processors", []):
-            fields: Mapping[str, str] = processor.get("rerank_window", {}).get("fields", {})
-            if fields:
-                return fields
-    if pipeline:
-        raise ClusterError(f"there is no pipeline {pipeline} with `fields` of a `rerank_window`: put it first, or leave --pipeline out")
-    return {role: role for role in ROLES}
-
-
-def read_roles(source: Mapping[str, Any], roles: Mapping[str, str]) -> Fields:
-    """The roles of a `_source`, empty ones left out."""
-    found = {role: _values(source, path.split(".")) for role, path in roles.items()}
-    return {role: value for role, value in found.items() if value not in (None, "", [])}
-
-
-def _values(value: Any, path: Sequence[str]) -> FieldValue:
-    """What lies at a path; of a list of objects, what lies there in each."""
-    if isinstance(value, list):
-        parts = [_values(item, path) for item in value]
-        return [str(item) for part in parts for item in (part if isinstance(part, list) else [part]) if item not in (None, "")]
-    if not path:
-        return value if isinstance(value, str | int | float) else None
-    return _values(value.get(path[0]), path[1:]) if isinstance(value, dict) else None
