@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import gzip
 import zlib
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Set
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,21 +15,13 @@ from typing import IO, Any
 
 import msgspec
 
+from cluster.columns import KNOWN_COLUMNS, has, joined, recognised
 from cluster.delimited import delimited_rows
 from cluster.errors import InvalidCatalogue
 
 ID_FIELDS = ("_id", "id")
 # OpenSearch's limit, in bytes: one longer id would have it refuse the whole bulk request.
 LONGEST_ID = 512
-# The columns that public catalogues have for a role of ours, read as training reads them (training.data.catalogue): the first group
-# of which a row has a column makes the role. A group's columns are joined; `actors[:5]` takes the first five of a list.
-KNOWN_COLUMNS: Mapping[str, tuple[tuple[str, ...], ...]] = {
-    "title": (("name",), ("product_name",)),
-    "category": (("categories",), ("genres",)),
-    "color": (("colour",),),
-    "creator": (("director", "actors[:5]"), ("author",)),
-    "description": (("description", "bullet_points"), ("overview",)),
-}
 _READERS = {".jsonl": "json", ".ndjson": "json", ".csv": ",", ".tsv": "\t"}
 
 
@@ -59,7 +51,8 @@ class FieldNames:
     """How a catalogue's columns become the index's fields.
 
     `renamed` maps source to target, several sources of one target are joined in this order; `id_field` names the id (None: what is
-    renamed to an id, else recognised). `own` are fields of the index's mapping: recognised columns of those names stay there too.
+    renamed to an id, else recognised). A source with dots that is no column is a path into one, which stays whole. `own` are fields of the
+    index's mapping: recognised columns of those names stay there too.
     """
 
     renamed: Mapping[str, str] = field(default_factory=dict)
@@ -86,6 +79,10 @@ class FieldNames:
                 sources.setdefault(target, []).append(source)
         return next((names for names in sources.values() if columns.isdisjoint(names)), [])
 
+    def paths_in(self, row: Mapping[str, Any]) -> set[str]:
+        """The renamed sources that are paths to something in a row, and no columns of it."""
+        return {source for source in self.renamed if source not in row and has(row, source)}
+
     def rules(self) -> str:
         """Identifies how rows become documents: the same text means the same document of the same row."""
         # Columns renamed to the id are named again: an index that was built before they made it is then built anew.
@@ -96,7 +93,7 @@ class FieldNames:
         # A row without the chosen column has no id: its own `id` would be one of another kind, and could be another row's.
         chosen = (self.id_field,) if self.id_field else self._renamed_to_id()
         for columns in [chosen] if chosen else [(name,) for name in ID_FIELDS]:
-            value = row.get(columns[0]) if len(columns) == 1 else _joined(row, columns)
+            value = joined(row, columns)
             if value not in (None, ""):
                 return " and ".join(columns), value
         expected = " or ".join(chosen) if chosen else f"{' or '.join(ID_FIELDS)} (--id-field names another column)"
@@ -109,49 +106,22 @@ class FieldNames:
 
     def _fields(self, row: dict[str, Any]) -> dict[str, Any]:
         made = self._chosen(row)
-        free = row.keys() - {column for columns in made.values() for column in columns}
+        # What a path leads into is no column for a whole role, in rows without the path either.
+        into = {source.partition(".")[0] for source in self.renamed if source not in row}
+        free = row.keys() - into - {column for columns in made.values() for column in columns}
         for role in KNOWN_COLUMNS.keys() - made.keys():
-            if columns := _recognised(free, role):
+            if columns := recognised(free, role):
                 made[role] = columns
         # A column that is taken in part stays as well: the rest of it would be lost. So does one that the shop's own queries may name.
         moved = {column for columns in made.values() for column in columns if column in self.renamed or column not in self.own}
-        return {key: value for key, value in row.items() if key not in moved} | {role: _joined(row, made[role]) for role in made}
+        return {key: value for key, value in row.items() if key not in moved} | {role: joined(row, made[role]) for role in made}
 
     def _chosen(self, row: dict[str, Any]) -> dict[str, list[str]]:
         chosen: dict[str, list[str]] = {}
         for source, target in self.renamed.items():
-            if source in row:
+            if has(row, source):
                 chosen.setdefault(target, []).append(source)
         return chosen
-
-
-def _recognised(names: Set[str], role: str) -> list[str]:
-    """The columns, out of these names, that make a role; none where the row has the role's own field and nothing to join to it."""
-    for group in KNOWN_COLUMNS[role]:
-        own_goes_first = role in names and role not in group
-        if not own_goes_first and any(_name(column) in names - {role} for column in group):
-            return [column for column in group if _name(column) in names]
-    return []
-
-
-def _name(column: str) -> str:
-    return column.partition("[:")[0]
-
-
-def _joined(row: Mapping[str, Any], columns: Sequence[str]) -> Any:
-    """One value of several columns: lists become one list, texts one text; None where all are empty."""
-    values = [value for column in columns if (value := _value(row, column)) not in (None, "", [])]
-    if len(values) <= 1:
-        return values[0] if values else None
-    if any(isinstance(value, list) for value in values):
-        return [str(item) for value in values for item in (value if isinstance(value, list) else [value])]
-    return " ".join(str(value) for value in values)
-
-
-def _value(row: Mapping[str, Any], column: str) -> Any:
-    name, _, count = column.removesuffix("]").partition("[:")
-    value = row.get(name)
-    return value[: int(count)] if count and isinstance(value, list) else value
 
 
 def read_catalogue(path: Path, names: FieldNames) -> Iterator[Document | BadRow]:
@@ -168,7 +138,7 @@ def read_catalogue(path: Path, names: FieldNames) -> Iterator[Document | BadRow]
             if isinstance(row, BadRow):
                 yield row
                 continue
-            columns |= row.keys()
+            columns |= row.keys() | names.paths_in(row)
             try:
                 yield names.document(row, line)
             except ValueError as error:

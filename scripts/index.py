@@ -8,7 +8,8 @@ from pathlib import Path
 
 import click
 
-from cluster.catalogue import KNOWN_COLUMNS, FieldNames, count_rows, read_catalogue
+from cluster.catalogue import FieldNames, count_rows, read_catalogue
+from cluster.columns import KNOWN_COLUMNS
 from cluster.connection import connected
 from cluster.embedding import SidecarEmbedder
 from cluster.errors import EXIT_ROWS_LEFT_OUT
@@ -36,7 +37,14 @@ def _renamed(_context: click.Context, _parameter: click.Parameter, values: tuple
 @index_option
 @url_option
 @click.option("--mapping", default="products", show_default=True, help="A name in mappings/ (products, content) or a file.")
-@click.option("--field", "renamed", multiple=True, callback=_renamed, metavar="TARGET=SOURCE", help="Index SOURCE as TARGET; repeatable.")
+@click.option(
+    "--field",
+    "renamed",
+    multiple=True,
+    callback=_renamed,
+    metavar="TARGET=SOURCE",
+    help="Index SOURCE, a column or a dotted path into one (author.name), as TARGET; repeatable.",
+)
 @click.option("--id-field", help="The field that holds the id; default: `_id` or `id`.")
 @click.option("--sidecar", default="http://127.0.0.1:8080", show_default=True, help="Where the vectors come from.")
 @click.option("--states", metavar="PROFILE", help="Then have this decomposed profile read the documents ahead of searches (`instant`).")

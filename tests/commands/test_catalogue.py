@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -245,3 +246,36 @@ def test_a_table_without_a_renamed_column_is_refused_before_its_first_row(tmp_pa
 
 def test_a_renamed_column_may_be_empty_in_all_rows(tmp_path: Path) -> None:
     assert rows(written(tmp_path / "a.csv", "id,maker\np1,\n"), FieldNames({"maker": "brand"})) == [Document("p1", {"id": "p1"}, 2)]
+
+
+@pytest.mark.parametrize(
+    ("row", "creator"),
+    [
+        ({"author": {"name": "Ann", "age": 40}}, "Ann"),
+        ({"author.name": "Ann"}, "Ann"),
+        ({"author": [{"name": "Ann"}, {"name": "Bo"}]}, ["Ann", "Bo"]),
+        ({"author": {"age": 40}}, None),
+    ],
+)
+def test_a_path_into_an_object_is_indexed_and_the_object_stays(row: dict[str, Any], creator: Any) -> None:
+    body = FieldNames({"author.name": "creator"}).document({"id": "p1", **row}, 1).body
+
+    assert body.get("creator") == creator
+    assert body.get("author") == row.get("author")
+    assert "author.name" not in body
+
+
+def test_a_path_keeps_the_types_of_what_it_leads_to() -> None:
+    names = FieldNames({"stock.left": "left", "stock.sold": "sold"}, id_field="codes.sku")
+
+    document = names.document({"codes": {"sku": 7}, "stock": {"left": True, "sold": [1.5, 2]}}, 1)
+
+    assert (document.id, document.body["left"], document.body["sold"]) == ("7", True, [1.5, 2])
+
+
+def test_a_path_that_leads_nowhere_in_any_row_is_refused_with_the_columns_that_there_are(tmp_path: Path) -> None:
+    path = written(tmp_path / "a.jsonl", '{"id": "p1", "author": {"nam": "Ann"}}\n')
+
+    with pytest.raises(InvalidCatalogue, match=r"no row has the column author\.name; the rows have author, id"):
+        rows(path, FieldNames({"author.name": "creator"}))
+    assert rows(path, FieldNames({"author.nam": "creator"}))

@@ -106,6 +106,15 @@ def test_a_shops_own_columns_are_served_as_the_text_that_training_read(template:
     assert template.compose(indexed.body) == template.compose(training.document(row, columns))
 
 
+@pytest.mark.parametrize("maker", [{"name": "Ann"}, [{"name": "Ann"}, {"name": "Bo"}], {"name": {"first": "Ann", "last": "Lee"}}])
+def test_a_path_into_an_object_is_served_as_the_text_that_training_read(template: TextTemplate, maker: Any) -> None:
+    row: dict[str, Any] = {"codes": {"sku": 1}, "label": "Kettle", "maker": maker}
+    columns = training.catalogue_columns(None, ["title=label", "brand=maker.name"], "codes.sku")
+    indexed = FieldNames({"label": "title", "maker.name": "brand"}, id_field="codes.sku").document(row, 1)
+
+    assert template.compose(indexed.body) == template.compose(training.document(row, columns))
+
+
 def test_a_pipeline_sends_every_role_that_training_reads_without_a_preset() -> None:
     for path in sorted((CHECKOUT / "opensearch" / "pipelines").glob("*.json")):
         fields = read_pipeline(path)["request_processors"][0]["rerank_window"]["fields"]

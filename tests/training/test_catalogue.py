@@ -119,3 +119,16 @@ def test_the_real_catalogues_are_read_whole(real_data: Path) -> None:
     assert msrd["436270"]["creator"][:2] == ["Jaume Collet-Serra", "Sarah Shahi"]  # type: ignore[index]
     assert len(msrd["436270"]["creator"]) == 6  # type: ignore[arg-type]
     assert str(esci["B07CXG6C9W"]["description"]).startswith("The thinnest, lightest Kindle")
+
+
+def test_a_dotted_path_leads_through_arrays_and_to_a_column_with_dots(tmp_path: Path) -> None:
+    columns = catalogue_columns(None, ["title=name", "creator=author.name"], "codes.sku")
+    rows = [
+        '{"codes": {"sku": 1}, "name": "a", "author": [{"name": "Ann"}, {"name": "Bo"}]}',
+        '{"codes.sku": 2, "name": "b", "author.name": "Cy"}',
+    ]
+    (tmp_path / "shop.jsonl").write_text("\n".join(rows))
+    catalogue, _ = read_catalogue([tmp_path / "shop.jsonl"], columns)
+    assert catalogue == {"1": {"title": "a", "creator": ["Ann", "Bo"]}, "2": {"title": "b", "creator": "Cy"}}
+    (tmp_path / "shop.csv").write_text("codes.sku,name,author.name\n1,a,Ann\n")
+    assert read_catalogue([tmp_path / "shop.csv"], columns)[0] == {"1": {"title": "a", "creator": "Ann"}}

@@ -14,6 +14,7 @@ from typing import TextIO
 import msgspec
 
 from cluster.delimited import delimited_rows
+from cluster.paths import at_path, texts_at
 from cluster.roles import ROLES
 from sidecar.encoding import Fields, FieldValue
 from training.data.files import open_text
@@ -25,7 +26,8 @@ _Row = dict[str, object]
 
 @dataclass(frozen=True, slots=True)
 class CatalogueColumns:
-    """Which column holds the id, and which column or columns make each role; `actors[:5]` takes the first five of a list.
+    """Which column holds the id, and which column or columns make each role; `actors[:5]` takes the first five of a list,
+    `author.name` leads into objects (cluster.paths).
 
     Several columns of one role are joined: lists into one list, texts into one text. `separator` splits the texts of a role's columns
     into a list, as in `Action|Comedy`.
@@ -107,7 +109,8 @@ def read_catalogue(paths: Sequence[Path], columns: CatalogueColumns) -> tuple[Ca
 def _refuse_unknown(columns: CatalogueColumns, known: Set[str]) -> None:
     for role, names in columns.roles.items():
         paths = [names] if isinstance(names, str) else names
-        if not any(path.partition("[")[0].split(".")[0] in known for path in paths):
+        columns_named = [path.partition("[")[0] for path in paths]
+        if known.isdisjoint([*columns_named, *(name.split(".")[0] for name in columns_named)]):
             raise ValueError(f"--role {role}={','.join(paths)}: no row has it; the rows have {', '.join(sorted(known))}")
 
 
@@ -119,7 +122,7 @@ def document(row: Mapping[str, object], columns: CatalogueColumns) -> Fields:
 
 def _add(catalogue: dict[str, Fields], row: _Row, columns: CatalogueColumns) -> str | None:
     """Adds the row's document, or says why not."""
-    identity = row.get(columns.doc_id)
+    identity = row.get(columns.doc_id) if columns.doc_id in row or "." not in columns.doc_id else at_path(row, columns.doc_id)
     if isinstance(identity, bool) or not isinstance(identity, str | int) or identity == "":
         return f"no {columns.doc_id}"
     if str(identity) in catalogue:
@@ -142,9 +145,7 @@ def _role(row: Mapping[str, object], paths: Sequence[str], separator: str | None
 
 def _value(row: Mapping[str, object], path: str, separator: str | None) -> FieldValue:
     name, _, count = path.removesuffix("]").partition("[:")
-    value: object = row
-    for part in name.split("."):
-        value = value.get(part) if isinstance(value, Mapping) else None
+    value = texts_at(row, name) if "." in name else row.get(name)
     if isinstance(value, str) and separator is not None and separator in value:
         value = value.split(separator)
     if isinstance(value, list):
