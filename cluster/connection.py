@@ -7,13 +7,15 @@ from contextlib import contextmanager
 
 from opensearchpy import OpenSearch
 from opensearchpy.exceptions import ConnectionError as Unreachable
-from opensearchpy.exceptions import ConnectionTimeout, OpenSearchException, SSLError
+from opensearchpy.exceptions import ConnectionTimeout, OpenSearchException, SerializationError, SSLError, TransportError
 
 from cluster.addresses import shown
 from cluster.errors import NodeFailed
 
 _TIMEOUT_S = 60.0
 _TRANSIENT = (429, 502, 503, 504)
+# What a cluster says to who may not look, or comes too often; it also fails (5xx). Any other refusal of `GET /` is not a cluster's.
+_OF_A_CLUSTER = (401, 403, 429)
 
 
 @contextmanager
@@ -22,7 +24,7 @@ def connected(url: str, *, timeout_s: float = _TIMEOUT_S) -> Iterator[OpenSearch
     address = shown(url)
     with OpenSearch(url, timeout=timeout_s, max_retries=3, retry_on_timeout=True, retry_on_status=_TRANSIENT) as client:
         try:
-            client.info()
+            _greet(client, address)
             yield client
         # Both are kinds of Unreachable, but there is a cluster: starting one would not help.
         except SSLError as error:
@@ -39,3 +41,24 @@ def connected(url: str, *, timeout_s: float = _TIMEOUT_S) -> Iterator[OpenSearch
             raise NodeFailed(f"no OpenSearch answers at {address}: start one with `rerank node up`, or give --url") from error
         except OpenSearchException as error:
             raise NodeFailed(f"OpenSearch at {address}: {error}") from error
+
+
+def _greet(client: OpenSearch, address: str) -> None:
+    """Raises NodeFailed where something else answers, and the client's own errors where nothing does, or a cluster refuses."""
+    try:
+        answer = client.info()
+    except SerializationError as error:
+        raise _another(address, "it answers no JSON") from error
+    except TransportError as error:
+        status = error.status_code
+        if isinstance(status, int) and status < 500 and status not in _OF_A_CLUSTER:
+            raise _another(address, f"it answers {status} to GET /") from error
+        raise
+    if not isinstance(answer, dict) or "version" not in answer:
+        raise _another(address, "it names no version")
+
+
+def _another(address: str, sign: str) -> NodeFailed:
+    return NodeFailed(
+        f"no OpenSearch answers at {address}, but something else does ({sign}): give the cluster's own address by --url or OPENSEARCH_URL"
+    )

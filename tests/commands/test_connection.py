@@ -24,11 +24,12 @@ from cluster.ports import free_port
 from cluster.states import SidecarStates
 from tests.commands.test_states import ROWS
 
+CLUSTER = Response('{"version": {"number": "3.5.0"}}', content_type="application/json")
+
 
 @contextmanager
-def answering(certificate: tuple[str, str] | None = None) -> Iterator[int]:
+def answering(certificate: tuple[str, str] | None = None, app: Response = CLUSTER) -> Iterator[int]:
     """The port of a server that answers every request as a cluster answers `GET /`, over TLS where it has a certificate."""
-    app = Response('{"version": {"number": "3.5.0"}}', content_type="application/json")
     tls = None
     if certificate:
         tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -76,6 +77,31 @@ def test_a_cluster_without_tls_is_told_from_one_that_is_not_there() -> None:
         pytest.raises(NodeFailed, match=rf"no TLS connection to https://127\.0\.0\.1:{port}: .*http://"),
         connected(f"https://127.0.0.1:{port}"),
     ):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("answer", "sign"),
+    [
+        (Response('{"message": "no such page"}', 404, content_type="application/json"), "it answers 404 to GET /"),
+        (Response("gone", 301, {"location": "https://shop"}), "it answers 301 to GET /"),
+        (Response("<h1>Shop</h1>", content_type="text/html"), "it answers no JSON"),
+        (Response('{"title": "vectors"}', content_type="application/json"), "it names no version"),
+    ],
+    ids=["404", "301", "html", "json"],
+)
+def test_what_answers_in_a_clusters_place_is_told_with_its_address(answer: Response, sign: str) -> None:
+    with answering(app=answer) as port, pytest.raises(NodeFailed) as raised, connected(f"http://admin:s3cret@127.0.0.1:{port}"):
+        pass
+
+    told = f"no OpenSearch answers at http://127.0.0.1:{port}, but something else does ({sign}): give the cluster's own address by --url"
+    assert str(raised.value).startswith(told)
+
+
+def test_a_cluster_that_refuses_who_asks_is_told_in_its_own_words() -> None:
+    refused = Response('{"error": "Unauthorized"}', 401, content_type="application/json")
+
+    with answering(app=refused) as port, pytest.raises(NodeFailed, match=r"^OpenSearch at .*401"), connected(f"http://127.0.0.1:{port}"):
         pass
 
 
