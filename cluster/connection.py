@@ -7,10 +7,10 @@ from contextlib import contextmanager
 
 from opensearchpy import OpenSearch
 from opensearchpy.exceptions import ConnectionError as Unreachable
-from opensearchpy.exceptions import ConnectionTimeout, OpenSearchException, SerializationError, SSLError, TransportError
+from opensearchpy.exceptions import ConnectionTimeout, NotFoundError, OpenSearchException, SerializationError, SSLError, TransportError
 
 from cluster.addresses import shown
-from cluster.errors import NodeFailed
+from cluster.errors import NodeFailed, NoIndex
 
 _TIMEOUT_S = 60.0
 _TRANSIENT = (429, 502, 503, 504)
@@ -20,7 +20,10 @@ _OF_A_CLUSTER = (401, 403, 429)
 
 @contextmanager
 def connected(url: str, *, timeout_s: float = _TIMEOUT_S) -> Iterator[OpenSearch]:
-    """A client of the cluster for the length of the block; what the cluster refuses in it becomes NodeFailed."""
+    """A client of the cluster for the length of the block.
+
+    What the cluster refuses in it becomes NodeFailed, and NoIndex where it has no index of the name.
+    """
     address = shown(url)
     with OpenSearch(url, timeout=timeout_s, max_retries=3, retry_on_timeout=True, retry_on_status=_TRANSIENT) as client:
         try:
@@ -40,6 +43,8 @@ def connected(url: str, *, timeout_s: float = _TIMEOUT_S) -> Iterator[OpenSearch
         except Unreachable as error:
             raise NodeFailed(f"no OpenSearch answers at {address}: start one with `rerank node up`, or give --url") from error
         except OpenSearchException as error:
+            if missing := _missing_index(error):
+                raise NoIndex(missing) from error
             raise NodeFailed(f"OpenSearch at {address}: {error}") from error
 
 
@@ -56,6 +61,13 @@ def _greet(client: OpenSearch, address: str) -> None:
         raise
     if not isinstance(answer, dict) or "version" not in answer:
         raise _another(address, "it names no version")
+
+
+def _missing_index(error: OpenSearchException) -> str:
+    """The name that stands for no index, where that is what the cluster says; else empty."""
+    info = error.info if isinstance(error, NotFoundError) and isinstance(error.info, dict) else {}
+    cause = info.get("error", {})
+    return str(cause.get("index", "")) if isinstance(cause, dict) and cause.get("type") == "index_not_found_exception" else ""
 
 
 def _another(address: str, sign: str) -> NodeFailed:

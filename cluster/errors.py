@@ -1,6 +1,7 @@
 """The error tree of the commands. Every error owns its exit code; `scripts.cli` prints the message and exits with it.
 
 ClusterError 1
+├── NoIndex 1            (a name that stands for no index)
 ├── MissingTool 3        (no JDK, no Maven, no plugin zip: the machine lacks something that the message names)
 ├── NodeFailed 4         (the node did not come up, or does not answer)
 ├── ServiceFailed 5      (the sidecar did not come up, or does not answer)
@@ -18,6 +19,13 @@ class ClusterError(Exception):
     """Base of the errors that a command may end with; the message says what to do."""
 
     exit_code = 1
+
+
+class NoIndex(ClusterError):
+    """A name that stands for no index, whichever request found that out."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"there is no index or alias named {name}: name another (--index), or make it (`rerank index FILE --index NAME`)")
 
 
 class MissingTool(ClusterError):

@@ -17,7 +17,7 @@ from opensearchpy import OpenSearch
 from opensearchpy.exceptions import NotFoundError
 
 from cluster.definitions import read_definition
-from cluster.errors import ClusterError, InvalidCatalogue
+from cluster.errors import ClusterError, InvalidCatalogue, NoIndex
 from cluster.physical import PhysicalIndex, behind, set_default_pipeline
 from cluster.roles import check_roles
 
@@ -200,7 +200,7 @@ def _is_ours(body: Body) -> bool:
 def _existing(client: OpenSearch, index: str) -> list[PhysicalIndex]:
     found = behind(client, index)
     if not found:
-        raise ClusterError(f"there is no index or alias named {index}")
+        raise NoIndex(index)
     return found
 
 

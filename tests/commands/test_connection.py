@@ -12,14 +12,14 @@ from pathlib import Path
 from threading import Thread
 
 import pytest
-from opensearchpy.exceptions import TransportError
+from opensearchpy.exceptions import NotFoundError, TransportError
 from werkzeug.serving import make_server
 from werkzeug.wrappers import Response
 
 from cluster.addresses import shown
 from cluster.connection import connected
 from cluster.embedding import SidecarEmbedder
-from cluster.errors import NodeFailed, ServiceFailed
+from cluster.errors import NodeFailed, NoIndex, ServiceFailed
 from cluster.ports import free_port
 from cluster.states import SidecarStates
 from tests.commands.test_states import ROWS
@@ -133,6 +133,16 @@ def test_what_the_cluster_refuses_is_told_without_the_password() -> None:
         connected(f"http://admin:s3cret@127.0.0.1:{port}"),
     ):
         raise TransportError(403, "security_exception", {})
+
+
+def test_an_index_that_does_not_exist_is_told_alike_whichever_request_finds_out() -> None:
+    info = {"error": {"type": "index_not_found_exception", "reason": "no such index [shop]", "index": "shop"}}
+
+    with answering() as port, pytest.raises(NoIndex) as raised, connected(f"http://127.0.0.1:{port}"):
+        raise NotFoundError(404, "index_not_found_exception", info)
+
+    assert str(raised.value).startswith("there is no index or alias named shop: name another (--index)")
+    assert raised.value.exit_code == 1
 
 
 @pytest.mark.parametrize("password", [pytest.param("s3cret", id="sound"), pytest.param("s3#cret", id="an address that cannot be parsed")])
