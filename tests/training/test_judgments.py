@@ -133,10 +133,18 @@ def test_several_texts_of_one_topic_are_refused(engine: Engine, tmp_path: Path) 
 
 def test_of_a_pair_that_is_judged_twice_the_higher_grade_counts(engine: Engine, tmp_path: Path) -> None:
     path = tmp_path / "j.csv"
-    path.write_text("query,doc_id,grade\nlamp,d1,1\nlamp,d1,3\nlamp,d1,2\n")
+    path.write_text("query,doc_id,grade\nlamp,d1,1\nlamp,d1,3\nlamp,d1,2\nlamp,d2,2\nlamp,d2,2\n")
     lists, report = query_lists(read_judgments(engine, [path], JudgmentColumns()).rows, "shop")
-    assert lists[0].grades == (3.0,)
-    assert report.dropped == {"judged twice": 2}
+    assert lists[0].grades == (3.0, 2.0)
+    several = "1 pairs have several grades, of which the highest is kept, such as 3 of 1 and 3 for 'd1' of the query 'lamp'"
+    assert report.dropped == {f"judged twice; {several}": 3}
+
+
+def test_a_pair_that_is_judged_alike_twice_has_one_grade(engine: Engine, tmp_path: Path) -> None:
+    path = tmp_path / "j.csv"
+    path.write_text("query,doc_id,grade\nlamp,d1,3\nlamp,d1,3.0\n")
+    lists, report = query_lists(read_judgments(engine, [path], JudgmentColumns()).rows, "shop")
+    assert (lists[0].grades, report.dropped) == ((3.0,), {"judged twice": 1})
 
 
 def test_a_list_with_a_repeated_hit_or_a_missing_grade_cannot_be_made() -> None:

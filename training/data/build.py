@@ -10,6 +10,7 @@ import random
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from ibis.expr.types import Table
 
@@ -40,21 +41,38 @@ class ListSettings:
 
 
 def query_lists(judgments: Table, source: str) -> tuple[list[QueryList], Report]:
-    """The lists of a judgments table, by query id; of a pair judged twice the higher grade, the other counted.
+    """The lists of a judgments table, by query id; of a pair judged twice the highest grade, the others counted.
 
-    Raises ValueError where one query id has several texts: a list has one, and the others would be lost.
+    The report says how many pairs have several grades, with one of them. Raises ValueError where one query id has several texts: a list
+    has one, and the others would be lost.
     """
     total = int(judgments.count().to_pyarrow().as_py())
     query = judgments["query"]
-    pairs = judgments.group_by(["query_id", "doc_id"]).agg(query=query.min(), other=query.max(), grade=judgments.grade.max())
+    pairs = judgments.group_by(["query_id", "doc_id"]).agg(
+        query=query.min(), other=query.max(), least=judgments.grade.min(), grade=judgments.grade.max()
+    )
     hits: dict[str, list[tuple[str, float]]] = {}
     queries: dict[str, str] = {}
+    disputed: list[dict[str, Any]] = []
     for row in pairs.order_by(["query_id", "doc_id"]).to_pyarrow().to_pylist():
         hits.setdefault(row["query_id"], []).append((row["doc_id"], row["grade"]))
+        disputed += [row] if row["least"] < row["grade"] else []
         _refuse_texts(row["query_id"], queries.setdefault(row["query_id"], row["query"]), row["query"], row["other"])
     lists = [_list(query_id, queries[query_id], found, source) for query_id, found in hits.items()]
     judged_twice = total - sum(len(item.doc_ids) for item in lists)
-    return lists, Report("lists", total, {"judged twice": judged_twice} if judged_twice else {})
+    return lists, Report("lists", total, {f"judged twice{_of_grades(disputed)}": judged_twice} if judged_twice else {})
+
+
+def _of_grades(disputed: Sequence[Mapping[str, Any]]) -> str:
+    """How many of the pairs judged twice have several grades; empty where none has."""
+    if not disputed:
+        return ""
+    first = disputed[0]
+    grades = f"{first['grade']:g} of {first['least']:g} and {first['grade']:g}"
+    return (
+        f"; {len(disputed):,} pairs have several grades, of which the highest is kept, such as {grades} "
+        f"for {first['doc_id']!r} of the query {first['query']!r}"
+    )
 
 
 def _refuse_texts(query_id: str, *texts: str) -> None:
