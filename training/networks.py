@@ -14,8 +14,9 @@ from torch import nn
 from sidecar.encoding import TextEncoder
 from sidecar.manifest import Template
 from sidecar.ranker import SPECIAL_TOKENS
-from training.bases import base_directory
+from training.bases import BASES, NoBase, base_directory
 from training.batches import Batch, EncodedList, Prefixes, collate_apart, collate_pairs
+from training.export.recovered import is_model_directory
 from training.models.bi_encoder import load_bi_encoder
 from training.models.cross_encoder import load_cross_encoder
 from training.models.decomposed import decompose, load_decomposed
@@ -24,10 +25,25 @@ from training.run_file import ModelSpec, RunFile
 Collate = Callable[[Sequence[EncodedList]], Batch]
 
 
-def load_tokenizer(source: str) -> Tokenizer:
-    """The fast tokenizer of a directory or hub id."""
-    path = Path(base_directory(source)) / "tokenizer.json"
-    return Tokenizer.from_file(str(path)) if path.is_file() else Tokenizer.from_pretrained(source)
+def load_tokenizer(source: str, from_hub: Callable[[str], Tokenizer] = Tokenizer.from_pretrained) -> Tokenizer:
+    """The fast tokenizer of a base; raises NoBase where there is none by this name."""
+    # A folder with a tokenizer alone is no base, and may be named for its words.
+    alone = (own := Path(source) / "tokenizer.json").is_file() and source not in BASES and not is_model_directory(Path(source))
+    directory = own.parent if alone else Path(base_directory(source))
+    path = directory / "tokenizer.json"
+    if path.is_file():
+        return Tokenizer.from_file(str(path))
+    if directory.is_dir():
+        raise NoBase(source, "the directory has no tokenizer.json; where another base reads text alike, name that as model.tokenizer")
+    try:
+        return from_hub(source)
+    # What is not there, and what cannot be reached.
+    except (OSError, ValueError) as error:
+        raise NoBase(source, f"there is no such directory, and nothing can be loaded by this hub id ({_first_line(error)})") from error
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__).rstrip(".")
 
 
 def build_encoder(run: RunFile) -> TextEncoder:
