@@ -15,7 +15,9 @@ from typing import Any
 import numpy as np
 import onnx
 from onnx import TensorProto
+from optimum.exporters.onnx import OnnxConfig
 from optimum.exporters.onnx.convert import onnx_export_from_model
+from optimum.exporters.onnx.model_configs import BertOnnxConfig
 
 from training.export.graph import GraphBuilder, float32
 from training.models.bi_encoder import BiEncoder
@@ -26,10 +28,9 @@ _OPSET = 18
 
 def traced_pairs(network: CrossEncoder) -> onnx.ModelProto:
     """The pair graph: inputs by the encoder's own needs -> logits [batch]."""
-    traced = _trace(network.model, "text-classification")
-    types = "token_type_ids" in {node.name for node in traced.graph.input}
-    if not types and getattr(network.config, "type_vocab_size", 0) > 1:
-        raise ValueError(f"a {network.config.model_type} with token types was trained, which its graph has no input for: none is exported")
+    task, types = "text-classification", getattr(network.config, "type_vocab_size", 0) > 1
+    # RoBERTa's kind is exported without an input for token types, as most of it has one type alone.
+    traced = _trace(network.model, task, BertOnnxConfig(network.config, task=task) if types else None)
     graph = GraphBuilder()
     logits = graph.node("Squeeze", _renamed(traced, "logits"), graph.ints(1))
     return _with_result(traced, graph, logits, float32("logits", "batch"))
@@ -51,11 +52,13 @@ def traced_vectors(network: BiEncoder) -> onnx.ModelProto:
     return _with_result(traced, graph, vectors, float32("vectors", "batch", network.config.hidden_size))
 
 
-def _trace(model: Any, task: str) -> onnx.ModelProto:
+def _trace(model: Any, task: str, inputs: OnnxConfig | None = None) -> onnx.ModelProto:
+    """The model's graph by its architecture's own inputs, or by these."""
+    own = None if inputs is None else {"model": inputs}
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         # The tracer warns of constants, those of the attention mask: they are the same for every input.
         warnings.simplefilter("ignore")
-        onnx_export_from_model(model=model, output=Path(folder), task=task, opset=_OPSET, do_validation=False)
+        onnx_export_from_model(model=model, output=Path(folder), task=task, opset=_OPSET, do_validation=False, custom_onnx_configs=own)
         return onnx.load(Path(folder) / "model.onnx")
 
 
