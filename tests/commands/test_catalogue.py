@@ -201,6 +201,14 @@ def test_a_first_line_that_is_no_row_is_refused(tmp_path: Path) -> None:
 def test_rows_are_counted_without_blank_lines_and_header(tmp_path: Path) -> None:
     assert count_rows(written(tmp_path / "a.jsonl", '{"id": 1}\n\n{"id": 2}\n')) == 2
     assert count_rows(written(tmp_path / "a.csv", "id\n1\n2\n3\n")) == 3
+    assert count_rows(written(tmp_path / "empty.csv", "")) == 0
+
+
+@pytest.mark.parametrize("text", ['id,text\np1,"two\nlines\n\nand more"\np2,x\n', 'id,text\np1,"12 inch pan\np2,"two\nlines"\n\np3\n'])
+def test_as_many_rows_are_counted_as_are_read(tmp_path: Path, text: str) -> None:
+    path = written(tmp_path / "a.csv", text)
+
+    assert count_rows(path) == len(rows(path)) > 1
 
 
 @pytest.mark.parametrize(("name", "mark"), [("a.csv", ","), ("a.tsv", "\t")])
