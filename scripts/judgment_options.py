@@ -42,7 +42,7 @@ def judgment_options(function: Callable[..., None]) -> Callable[..., None]:
         click.option(
             "--queries",
             type=click.Path(exists=True, dir_okay=False, path_type=Path),
-            help="For TREC qrels: the queries' texts, with the columns query_id and query.",
+            help="For TREC qrels: the queries' texts, with the columns query_id and query, or lines ID<TAB>TEXT.",
         ),
     ]
     for option in reversed(options):

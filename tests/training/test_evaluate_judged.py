@@ -222,6 +222,18 @@ def test_evaluate_takes_qrels_with_the_texts_of_their_queries(qrels, tmp_path):
     assert f"{tmp_path / 'shop.qrels'} is read as TREC qrels, which hold no texts: give the queries' file too (--queries)" in without.output
 
 
+def test_what_evaluate_wrote_is_read_again(qrels, tmp_path):
+    options = ["--split", "all", "--offline", "--no-vectors", "--first-pass", "bm25"]
+    first = evaluate(*qrels, *options, "--esci-ratings", "--queries", tmp_path / "queries.tsv", "--out", tmp_path / "report")
+    assert first.exit_code == 0, first.output
+    written = tmp_path / "report" / "runs" / "shop"
+    again = evaluate(
+        *qrels[:-1], written / "qrels.txt", *options, "--queries", written / "queries.tsv", "--json", "--out", tmp_path / "again"
+    )
+    assert again.exit_code == 0, again.output
+    assert (tmp_path / "again" / "runs" / "qrels" / "qrels.txt").read_text() == (written / "qrels.txt").read_text()
+
+
 def test_texts_for_judgments_that_hold_their_own_are_refused(rated, tmp_path):
     (tmp_path / "queries.tsv").write_text("query_id\tquery\n7\tlamp\n")
     with pytest.raises(InvalidCatalogue, match=r"judgments.json is read as a Quepid document by its name, .*leave --queries out"):

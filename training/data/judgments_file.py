@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from training.data.engine import Engine
+from training.data.files import open_text
 from training.data.judgments import JudgmentColumns, Judgments, read_judgments, read_qrels, read_quepid
-from training.data.trec import read_queries
+from training.data.trec import read_queries, read_texts
 
 _TABLES = {".csv", ".tsv", ".jsonl", ".ndjson", ".parquet"}
 
@@ -20,8 +21,8 @@ _TABLES = {".csv", ".tsv", ".jsonl", ".ndjson", ".parquet"}
 class JudgmentsFile:
     """A Quepid document (.json), a table (.csv, .tsv, .jsonl, .parquet) with its columns, or else TREC qrels, all but Parquet also .gz.
 
-    `ratings` maps the file's ratings to grades (none: as each format is read unasked); `queries` is the file of the qrels' texts, a CSV
-    or TSV with the columns `query_id` and `query`.
+    `ratings` maps the file's ratings to grades (none: as each format is read unasked); `queries` is the file of the qrels' texts: a CSV
+    or TSV with the columns `query_id` and `query`, or lines `ID<TAB>TEXT` without a header.
     """
 
     path: Path
@@ -51,4 +52,9 @@ class JudgmentsFile:
 
 def _topics(engine: Engine, path: Path) -> Mapping[str, str]:
     delimiter = "," if path.name.removesuffix(".gz").endswith(".csv") else "\t"
+    with open_text(path) as file:
+        first = {name.strip().strip('"') for name in file.readline().split(delimiter)}
+    # Collections of queries mostly come without a header; so does what `rerank evaluate` writes.
+    if delimiter == "\t" and not first & {"query_id", "query"}:
+        return read_texts(path)
     return read_queries(engine, [path], query_id="query_id", query="query", delimiter=delimiter)
