@@ -22,6 +22,11 @@ def at_path(source: Mapping[str, Any], path: str) -> Scalar | list[Scalar] | Non
     return [value for value, _ in found] or None
 
 
+def holds_objects(value: Any) -> bool:
+    """Whether a value is an object or a list with one: what stands for all the values in it."""
+    return isinstance(value, Mapping) or (isinstance(value, list) and any(isinstance(item, Mapping | list) for item in value))
+
+
 def texts_at(source: Mapping[str, Any], path: str) -> FieldValue:
     """The same as models are sent it: a list's values are texts."""
     found = at_path(source, path)

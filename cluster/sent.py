@@ -10,6 +10,8 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from cluster.paths import holds_objects, texts_at
+
 # The default of the pipeline setting `max_field_chars`, in UTF-16 units, which is what Java counts.
 MAX_FIELD_CHARS = 2000
 # Half of what the sidecar takes at most (RERANK_MAX_BODY_BYTES).
@@ -33,8 +35,9 @@ def requests_of(bodies: Sequence[Mapping[str, Any]], most: int) -> Iterator[list
 
 
 def as_hit(body: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields of a body as a hit has them: every text cut, a list's texts together; objects, which no model reads, are left out."""
-    fields = {name: _cut_all(value) if isinstance(value, list) else _cut(value) for name, value in body.items()}
+    """The fields of a body as a hit has them: every text cut, a list's texts together, an object as the values in it."""
+    read = {name: texts_at({name: value}, name) if holds_objects(value) else value for name, value in body.items()}
+    fields = {name: _cut_all(value) if isinstance(value, list) else _cut(value) for name, value in read.items()}
     return {name: value for name, value in fields.items() if value is not None}
 
 

@@ -20,8 +20,13 @@ def test_an_emoji_that_the_cut_would_part_is_left_out_whole() -> None:
     assert as_hit({"title": "a" * (MAX_FIELD_CHARS - 2) + "\U0001f600"})["title"].endswith("\U0001f600")
 
 
-def test_numbers_stay_and_what_no_model_reads_goes() -> None:
-    assert as_hit({"year": 1999, "facts": {"maker": "x"}, "none": None, "mixed": [1, {"a": 2}, "b"]}) == {"year": 1999, "mixed": [1, "b"]}
+def test_numbers_stay_and_what_is_empty_goes() -> None:
+    assert as_hit({"year": 1999, "none": None, "empty": {}, "sizes": [1, None, "b"]}) == {"year": 1999, "sizes": [1, "b"]}
+
+
+def test_an_object_stands_for_the_values_in_it_as_in_the_plugin() -> None:
+    assert as_hit({"maker": {"name": "Acme", "city": "Bern"}}) == {"maker": ["Acme", "Bern"]}
+    assert as_hit({"maker": {"name": "Acme"}, "mixed": [1, {"a": 2}, "b"]}) == {"maker": "Acme", "mixed": ["1", "2", "b"]}
 
 
 def test_a_request_has_at_most_so_many_documents_and_so_many_bytes() -> None:

@@ -11,7 +11,9 @@ import msgspec
 import pytest
 
 from cluster.catalogue import Document, FieldNames, read_catalogue
+from cluster.paths import texts_at
 from cluster.pipelines import read_pipeline
+from cluster.sent import as_hit
 from cluster.workspace import CHECKOUT
 from sidecar.encoding import Fields, TextTemplate
 from sidecar.manifest import read_manifest
@@ -104,6 +106,17 @@ def test_a_shops_own_columns_are_served_as_the_text_that_training_read(template:
     indexed = FieldNames({"label": "title", "short": "description", "long": "description"}, id_field="sku").document(row, 1)
 
     assert template.compose(indexed.body) == template.compose(training.document(row, columns))
+
+
+def test_objects_are_served_as_the_values_in_them(template: TextTemplate) -> None:
+    row: dict[str, Any] = {"id": "1", "title": "Lamp", "creator": {"name": "N. N.", "home": {"town": "Bern"}}}
+    row["attributes"] = [{"name": "cap", "value": "E27"}, "LED", ["dim", 40]]
+    body = FieldNames().document(row, 1).body
+
+    text = template.compose(training.document(row, training.PRODUCTS))
+    assert {"N. N., Bern", "cap, E27, LED, dim, 40"} <= set(text)
+    assert template.compose({role: texts_at(body, role) for role in body}) == text
+    assert template.compose(as_hit(body)) == text
 
 
 @pytest.mark.parametrize("maker", [{"name": "Ann"}, [{"name": "Ann"}, {"name": "Bo"}], {"name": {"first": "Ann", "last": "Lee"}}])

@@ -14,7 +14,7 @@ from typing import TextIO
 import msgspec
 
 from cluster.delimited import delimited_rows
-from cluster.paths import at_path, texts_at
+from cluster.paths import at_path, holds_objects, texts_at
 from cluster.roles import ROLES
 from sidecar.encoding import Fields, FieldValue
 from training.data.files import open_text
@@ -145,7 +145,7 @@ def _role(row: Mapping[str, object], paths: Sequence[str], separator: str | None
 
 def _value(row: Mapping[str, object], path: str, separator: str | None) -> FieldValue:
     name, _, count = path.removesuffix("]").partition("[:")
-    value = texts_at(row, name) if "." in name else row.get(name)
+    value = texts_at(row, name) if "." in name or holds_objects(row.get(name)) else row.get(name)
     if isinstance(value, str) and separator is not None and separator in value:
         value = value.split(separator)
     if isinstance(value, list):
