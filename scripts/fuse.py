@@ -6,17 +6,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from msgspec.structs import replace
 
 from scripts.evaluation import Chosen, evaluation_options
 from scripts.first_passes import FirstPass, first_pass_option, names_of
+from scripts.fusion_prior import prior_option
 from scripts.output import json_option, print_json, progress_bar
 from sidecar.fusion import DENSE
 from sidecar.log import configure_logging
-from sidecar.manifest import Fusion, read_manifest
 
 if TYPE_CHECKING:
     from training.fusion import Fitted
+    from training.fusion_weights import Prior
 
 
 @click.command()
@@ -26,11 +26,7 @@ if TYPE_CHECKING:
 )
 @first_pass_option("Whose windows it is fitted on")
 @click.option("--window", default=100, show_default=True, type=click.IntRange(10, 1000), help="Hits of a window.")
-@click.option(
-    "--prior",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="A model directory whose fusion the fit stays near as long as there are few queries: the one that yours was trained on from.",
-)
+@prior_option
 @click.option("--folds", default=5, show_default=True, type=click.IntRange(3, 20), help="Parts of the cross-validation.")
 @click.option("--min-gain", default=0.002, show_default=True, help="NDCG@10 that fusing must gain by cross-validation to be written.")
 @click.option("--no-similarity", is_flag=True, help="Leave vectors out: for a service whose hits come without `similarity`.")
@@ -42,7 +38,7 @@ def command(
     model: Path,
     first_passes: tuple[FirstPass, ...],
     window: int,
-    prior: Path | None,
+    prior: Prior | None,
     folds: int,
     min_gain: float,
     no_similarity: bool,
@@ -58,11 +54,12 @@ def command(
     """
     from training.evaluate.evidence import Plan  # noqa: PLC0415 - torch and pyarrow are slow to import
     from training.evaluate.fuse import fuse_model, write_fusion  # noqa: PLC0415
+    from training.fusion_weights import NO_PRIOR  # noqa: PLC0415
 
     configure_logging("error")
     plan = Plan(window, (), names_of(first_passes), timed_again=0, similarity=not no_similarity)
     try:
-        near = _fusion(prior, no_similarity=no_similarity) if prior is not None else None
+        near = NO_PRIOR if prior is None else prior.without(DENSE) if no_similarity else prior
         sets, place, embedder = chosen.selection().read(), chosen.place(first_passes), chosen.embedder_directory()
         fitted = fuse_model(model, sets, place, embedder, plan, folds=folds, progress=progress_bar, prior=near)
     except ValueError as error:
@@ -75,15 +72,6 @@ def command(
         print_json({"fitted": fitted, "helps": helps, "written": written})
         return
     _show(fitted, model, helps=helps, written=written, min_gain=min_gain)
-
-
-def _fusion(prior: Path, *, no_similarity: bool) -> Fusion:
-    """The fusion of a model directory; one without is refused, since it says nothing."""
-    fusion = read_manifest(prior).fusion
-    if fusion is None:
-        raise click.ClickException(f"{prior} has no fusion to stay near: leave --prior out")
-    weights = {name: weight for name, weight in fusion.weights.items() if not (no_similarity and name == DENSE)}
-    return replace(fusion, weights=weights)
 
 
 def _show(fitted: Fitted, model: Path, *, helps: bool, written: bool, min_gain: float) -> None:

@@ -9,13 +9,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from scipy.optimize import check_grad
 
+from scripts.cli import main
 from scripts.fuse import _show
 from sidecar.fusion import CROSS_ENCODER, DENSE, FIRST_PASS, NAMES
 from sidecar.manifest import Fusion
 from sidecar.query_kinds import LONG, NEGATED
-from training.fusion import Fitted, FusionList, _loss, _ndcg, _stacked, fit_fusion, fusion_list
+from training.fusion import Fitted, _ndcg, fit_fusion
+from training.fusion_weights import FusionList, Prior, _loss, _stacked, fusion_list
 
 QUERIES, HITS = 50, 20
 
@@ -78,7 +81,7 @@ def test_the_cross_encoder_keeps_its_scale(useful: Fitted) -> None:
 
 
 def test_a_prior_holds_where_the_lists_say_little_and_gives_way_where_they_say_much() -> None:
-    prior = Fusion({CROSS_ENCODER: 2.0, DENSE: 3.0})
+    prior = Prior.of_fusion(Fusion({CROSS_ENCODER: 2.0, DENSE: 3.0}))
     strong, weak = (
         fit_fusion(windows(informative=True, spread=4.0), folds=3, penalties=(penalty,), prior=prior).fusion.weights
         for penalty in (1e4, 1e-4)
@@ -86,6 +89,42 @@ def test_a_prior_holds_where_the_lists_say_little_and_gives_way_where_they_say_m
 
     assert strong == pytest.approx({CROSS_ENCODER: 1.0, DENSE: 1.5}, abs=0.02)
     assert weak.get(DENSE, 0.0) < weak[FIRST_PASS] / 5
+
+
+def test_a_prior_beside_the_network_counts_alike_however_wide_the_logits_are() -> None:
+    prior = Prior.beside_network({DENSE: 0.5})
+    narrow, wide = (
+        fit_fusion(windows(informative=False, spread=spread), folds=3, penalties=(1e4,), prior=prior).fusion.weights
+        for spread in (1.0, 10.0)
+    )
+
+    logits = np.concatenate([item.columns[:, 0] for item in windows(informative=False)])
+    assert narrow[DENSE] == pytest.approx(0.5 * logits.std(), rel=0.05)
+    assert wide[DENSE] == pytest.approx(10 * narrow[DENSE], rel=0.02)
+
+
+def test_a_prior_says_nothing_of_a_feature_that_is_left_out() -> None:
+    prior = Prior.beside_network({DENSE: 1.0, FIRST_PASS: 0.5}).without(DENSE)
+
+    assert dict(zip(NAMES, prior.weights, strict=True)) == {**dict.fromkeys(NAMES, 0.0), FIRST_PASS: 0.5}
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        ("dens=1", "'dens' is no feature beside the network: first_pass, title_overlap, text_overlap, dense"),
+        ("cross_encoder=1", "'cross_encoder' is no feature"),
+        ("dense=much", "the weight must be a number of at least 0"),
+        ("dense=-1", "the weight must be a number of at least 0"),
+        ("dense=nan", "the weight must be a number of at least 0"),
+        ("missing-model", "missing-model is no model directory, and not weights such as dense=1"),
+    ],
+)
+def test_what_is_no_prior_is_refused_with_what_would_be_one(value: str, reason: str) -> None:
+    result = CliRunner().invoke(main, ["fuse", "--model", "sidecar/models/fast", "--prior", value])
+
+    assert result.exit_code == 2
+    assert reason in " ".join(result.output.split())
 
 
 def test_the_gradient_of_the_fit_is_that_of_its_loss() -> None:

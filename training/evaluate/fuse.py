@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from sidecar.manifest import Fusion, Manifest, read_manifest
+from sidecar.manifest import Manifest, read_manifest
 from training.evaluate.evidence import Evidence, Plan, collect, reranked_passes
 from training.evaluate.judged import JudgedSet
 from training.evaluate.served import Served
 from training.evaluate.setup import Place, Progress, sources
 from training.evaluate.systems import columns_of
 from training.export.directory import annotate
-from training.fusion import Fitted, FusionList, fit_fusion, fusion_list
+from training.fusion import Fitted, fit_fusion
+from training.fusion_weights import NO_PRIOR, FusionList, Prior, fusion_list
 
 _MODEL = "model"
 
@@ -26,7 +27,7 @@ def fuse_model(
     *,
     folds: int,
     progress: Progress,
-    prior: Fusion | None = None,
+    prior: Prior = NO_PRIOR,
 ) -> Fitted:
     """Score the windows of all judged queries and fit the fusion on them."""
     lists: list[FusionList] = []
