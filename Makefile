@@ -23,7 +23,7 @@ demo: $(VENV)/.ops plugin
 down: $(VENV)/.ops
 	$(BIN)/rerank down
 
-# The shipped models anew, from the data sets (RERANK_DATA): about two hours.
+# The shipped models anew, from the data sets (RERANK_DATA): about four hours.
 models: env
 	bash recipes/make_models.sh
 
