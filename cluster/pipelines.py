@@ -176,10 +176,11 @@ def _definition(client: OpenSearch, pipeline: str) -> Body:
     if not _is_named(pipeline):
         return {}
     try:
-        body: Body = client.transport.perform_request("GET", f"/_search/pipeline/{pipeline}")[pipeline]
+        found: dict[str, Body] = client.transport.perform_request("GET", f"/_search/pipeline/{pipeline}")
     except NotFoundError:
         return {}
-    return body
+    # A pattern or a list is answered with the pipelines that it means.
+    return found.get(pipeline, {})
 
 
 def _store(client: OpenSearch, pipeline: str, body: Body, before: Mapping[str, str]) -> None:

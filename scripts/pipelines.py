@@ -12,6 +12,20 @@ from cluster.profiles import check_profile
 from cluster.workspace import CHECKOUT
 from scripts.output import index_option, json_option, notes, print_json, url_option
 
+# OpenSearch stores names that it then reads as patterns, as lists or as paths: showing or deleting such a one means others, too.
+_NO_NAME = frozenset("*,/?#%")
+
+
+def _own_name(index: str, given: str | None) -> str:
+    """What the pipeline is called; raises BadParameter over what could mean several."""
+    name = f"rerank-{index}" if given is None else given
+    if name.strip() and _NO_NAME.isdisjoint(name) and not any(letter.isspace() for letter in name):
+        return name
+    one = f"give one name for all indices behind {index}, as --pipeline NAME" if given is None else "give one without these signs"
+    raise click.BadParameter(
+        f"{name!r} cannot name a pipeline, as it is empty or holds spaces or one of * , / ? # %: {one}", param_hint="--pipeline"
+    )
+
 
 @click.group()
 def command() -> None:
@@ -51,6 +65,7 @@ def put(
     \b
     Example: rerank pipelines put --index products
     """
+    name = _own_name(index, pipeline)
     near = {"field": neighbours} if neighbours else None
     overrides = {"url": list(sidecar) or None, "deadline_ms": deadline_ms, "profile": profile, "neighbours": near}
     body = pipelines.read_pipeline(definition_file(definition), {key: value for key, value in overrides.items() if value is not None})
@@ -59,7 +74,7 @@ def put(
     with connected(url) as client:
         if neighbours:
             pipelines.check_vectors(client, index, neighbours)
-        switched = pipelines.put(client, index, pipeline or f"rerank-{index}", body)
+        switched = pipelines.put(client, index, name, body)
     if as_json:
         print_json(switched)
     else:

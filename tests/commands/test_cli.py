@@ -157,3 +157,19 @@ def test_a_role_that_is_near_to_none_is_refused_with_those_that_there_are():
     result = CliRunner().invoke(main, ["distil", "label", "--catalogue", __file__, "--out", "out", "--role", "xyz=name"])
     assert result.exit_code == 2
     assert "'xyz' is no role that models read. The roles are title, brand" in result.output
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        pytest.param(["--index", "shop-*"], id="pattern of indices"),
+        pytest.param(["--index", "shop,blog"], id="list of indices"),
+        pytest.param(["--pipeline", "rerank-*"], id="pattern of pipelines"),
+        pytest.param(["--pipeline", " "], id="blank"),
+    ],
+)
+def test_a_pipeline_needs_a_name_that_means_no_other(given: list[str]) -> None:
+    result = CliRunner().invoke(main, ["pipelines", "put", "--url", f"http://127.0.0.1:{free_port()}", *given])
+
+    assert result.exit_code == 2
+    assert "cannot name a pipeline" in result.output

@@ -134,6 +134,11 @@ def test_without_a_pipeline_a_role_is_the_field_of_its_name() -> None:
     assert Node(Client(), "products", None).fields(["p1"]) == {"p1": {"title": "Shoe"}}
 
 
+def test_a_pattern_names_no_pipeline() -> None:
+    with pytest.raises(ClusterError, match=r"no pipeline our\*"):
+        Node(Client(pipeline={}), "products", None, Searches(pipeline="our*"))
+
+
 def test_with_a_search_of_the_shops_own_only_what_is_named_runs() -> None:
     client = Client(words=False, vectors=False)
     node = Node(client, "shop", None, OWN)
