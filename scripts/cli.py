@@ -6,6 +6,7 @@ Adding a command is one line in `COMMANDS`.
 
 from __future__ import annotations
 
+import errno
 import importlib
 
 import click
@@ -13,6 +14,7 @@ import click
 from cluster.errors import ClusterError, MissingTool
 from sidecar.errors import RerankError
 
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 _OURS = frozenset({"sidecar", "training", "cluster", "scripts", "benchmarks"})
 # name: (module, whose `command` it is; one line for --help)
 COMMANDS = {
@@ -61,6 +63,12 @@ class Door(click.Group):
         except (ClusterError, RerankError) as error:
             click.echo(f"error: {error}", err=True)
             ctx.exit(getattr(error, "exit_code", 1))
+        except OSError as error:
+            # A disk that is full, a folder that belongs to others: what it says names the place, and no line of ours would help.
+            if error.filename is None and error.errno not in _FULL:
+                raise
+            click.echo(f"error: {error.filename or 'the disk'}: {error.strerror}", err=True)
+            ctx.exit(ClusterError.exit_code)
         except ModuleNotFoundError as error:
             if (error.name or "").partition(".")[0] in _OURS:
                 raise

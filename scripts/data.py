@@ -12,6 +12,7 @@ from scripts.data_options import COLUMNS, column_options, engine_options, gradin
 from scripts.judgment_options import judgment_options, judgments_file
 from scripts.mining import check_mining, mining_options, opened_mining
 from scripts.output import notes
+from scripts.places import NEW_FILE, NEW_FOLDER
 
 if TYPE_CHECKING:
     from training.data.engine import Engine
@@ -45,9 +46,9 @@ def command() -> None:
 @click.option("--max-events-per-hour", default=1000, show_default=True, help="A user with more in any hour is a bot; 0 for no limit.")
 @click.option("--searched-sessions-only", is_flag=True, help="Drop sessions without a search.")
 @click.option("--test-from", default=None, metavar="TIME", callback=moment, help="Grade what happened from here on apart, as --test-out.")
-@click.option("--test-out", default=None, type=click.Path(dir_okay=False, path_type=Path), help="The judgments from --test-from on.")
+@click.option("--test-out", default=None, type=NEW_FILE, help="The judgments from --test-from on.")
 @engine_options
-@click.option("--out", required=True, type=click.Path(dir_okay=False, path_type=Path), help="The judgments file: query, doc_id, grade.")
+@click.option("--out", required=True, type=NEW_FILE, help="The judgments file: query, doc_id, grade.")
 def grade(paths: tuple[Path, ...], engine: str, memory_limit: str, out: Path, **options: Any) -> None:
     """Clean an interaction log and grade its (query, item) pairs.
 
@@ -93,7 +94,7 @@ def grade(paths: tuple[Path, ...], engine: str, memory_limit: str, out: Path, **
 @click.option("--keep-single-grade", is_flag=True, help="Keep lists of one grade, for losses over single hits.")
 @click.option("--seed", default=0, show_default=True)
 @engine_options
-@click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="One training set for each part goes here.")
+@click.option("--out", required=True, type=NEW_FOLDER, help="One training set for each part goes here.")
 def lists(judgments: Path, engine: str, memory_limit: str, out: Path, **options: Any) -> None:
     """Split judgments by query and write training sets; refuses parts that share a query.
 
@@ -133,7 +134,7 @@ def lists(judgments: Path, engine: str, memory_limit: str, out: Path, **options:
 
 @command.command()
 @click.argument("source", type=click.Path(exists=True, file_okay=False, path_type=Path))
-@click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="The new training set's folder.")
+@click.option("--out", required=True, type=NEW_FOLDER, help="The new training set's folder.")
 def swap(source: Path, out: Path) -> None:
     """Write a training set again with hard negatives that differ in one attribute: the red shirt made blue, for a query that wants red.
 
@@ -152,9 +153,9 @@ def swap(source: Path, out: Path) -> None:
 
 
 @command.command()
-@click.option("--rows", default=50_000_000, show_default=True, help="Rows of the log that is made.")
+@click.option("--rows", type=click.IntRange(1), default=50_000_000, show_default=True, help="Rows of the log that is made.")
 @click.option("--memory-limit", default="2GB", show_default=True, help="DuckDB's memory; beyond it, it spills to disk.")
-@click.option("--folder", type=click.Path(file_okay=False, path_type=Path), help="Where the log is made; without it, the usual place.")
+@click.option("--folder", type=NEW_FOLDER, help="Where the log is made; without it, the usual place.")
 def bench(rows: int, memory_limit: str, folder: Path | None) -> None:
     """Make an interaction log, prepare it, and print the peak memory of this process.
 

@@ -11,6 +11,7 @@ import click
 
 from scripts.data_options import role_option
 from scripts.output import notes, progress_bar
+from scripts.places import NEW_FOLDER
 
 if TYPE_CHECKING:
     from training.distil.queries import GeneratedQuery
@@ -27,7 +28,7 @@ def command() -> None:
 @click.option("--preset", default=None, help="Columns of a known catalogue: esci, msrd, movielens, products.")
 @role_option
 @click.option("--id-column", default="id", show_default=True, help="The column of the document id.")
-@click.option("--generate", default=3000, show_default=True, help="Queries to generate from the catalogue.")
+@click.option("--generate", type=click.IntRange(0), default=3000, show_default=True, help="Queries to generate from the catalogue.")
 @click.option(
     "--queries",
     "files",
@@ -53,7 +54,7 @@ def command() -> None:
     show_default=True,
     help="Vectors that were computed before, by network and text: what was cut off goes on.",
 )
-@click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="The training set's folder.")
+@click.option("--out", required=True, type=NEW_FOLDER, help="The training set's folder.")
 def label(
     *,
     catalogues: tuple[Path, ...],
@@ -101,9 +102,9 @@ def label(
 
 
 @command.command()
-@click.option("--lists", "count", default=3000, show_default=True, help="Lists to generate.")
+@click.option("--lists", "count", type=click.IntRange(1), default=3000, show_default=True, help="Lists to generate.")
 @click.option("--seed", default=1, show_default=True)
-@click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="The training set's folder.")
+@click.option("--out", required=True, type=NEW_FOLDER, help="The training set's folder.")
 def grammar(*, count: int, seed: int, out: Path) -> None:
     """Generate graded lists from the catalogue grammar: colours, sizes, accessories, negations and other traps of shop search.
 
@@ -138,7 +139,7 @@ def grammar(*, count: int, seed: int, out: Path) -> None:
     show_default=True,
     help="Logits that were computed before, by network, query and document.",
 )
-@click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="The new training set's folder.")
+@click.option("--out", required=True, type=NEW_FOLDER, help="The new training set's folder.")
 def score(
     *,
     source: Path,

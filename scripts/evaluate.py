@@ -12,6 +12,7 @@ from cluster.served_pages import PipelineName
 from scripts.evaluation import Chosen, evaluation_options
 from scripts.first_passes import TAKEN, FirstPass, first_pass_option, names_of
 from scripts.output import json_option, notes, print_json, progress_bar
+from scripts.places import NEW_FOLDER
 from sidecar.log import configure_logging
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ def _served(_context: click.Context, _parameter: click.Parameter, values: tuple[
 )
 @click.option("--misspelt", "slips", is_flag=True, help="Every query with one typing slip: what first passes and models make of it.")
 @click.option("--annotate", is_flag=True, help="Write the figures into each model's manifest and card, too.")
-@click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="The report's folder.")
+@click.option("--out", required=True, type=NEW_FOLDER, help="The report's folder.")
 @json_option
 def command(
     *,

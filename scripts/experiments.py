@@ -12,6 +12,7 @@ from cluster.errors import ClusterError
 from cluster.workspace import CHECKOUT, SHIPPED_MODELS
 from scripts.bench_options import data_option, quick_option
 from scripts.output import given_options, json_option, notes, print_json, progress_bar
+from scripts.places import NEW_FOLDER
 
 if TYPE_CHECKING:
     from training.experiments.lab import Lab, Outcome
@@ -31,9 +32,7 @@ def _layers(_context: click.Context, _parameter: click.Parameter, value: str) ->
         raise click.BadParameter("expected numbers such as 0,2,5, or all") from None
 
 
-_out_option = click.option(
-    "--out", type=click.Path(file_okay=False, path_type=Path), default=FOLDER, help="Results; default: runs/experiments."
-)
+_out_option = click.option("--out", type=NEW_FOLDER, default=FOLDER, help="Results; default: runs/experiments.")
 
 
 _split_option = click.option(

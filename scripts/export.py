@@ -7,12 +7,13 @@ from pathlib import Path
 import click
 
 from scripts.output import json_option, print_json, progress_bar
+from scripts.places import NEW_FOLDER
 
 
 @click.command()
 @click.argument("run", type=click.Path(exists=True, path_type=Path))
 @click.option("--info", required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Name, data and licences (YAML).")
-@click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="The model directory to write.")
+@click.option("--out", required=True, type=NEW_FOLDER, help="The model directory to write.")
 @click.option(
     "--gate",
     "gates",

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from scripts.data_options import role_option
+from scripts.places import NEW_FOLDER
 
 
 @click.command()
@@ -17,7 +18,7 @@ from scripts.data_options import role_option
 @click.option("--id-column", default="id", show_default=True, help="The column of the document id.")
 @click.option("--epochs", default=1.0, show_default=True)
 @click.option("--new-words", default=0, show_default=True, help="Extend the vocabulary by this many of the catalogue's frequent words.")
-@click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="The run's folder.")
+@click.option("--out", required=True, type=NEW_FOLDER, help="The run's folder.")
 def command(
     *,
     base: str,

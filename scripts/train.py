@@ -7,13 +7,12 @@ from pathlib import Path
 import click
 
 from scripts.output import json_option, print_json
+from scripts.places import NEW_FOLDER
 
 
 @click.command()
 @click.argument("run_file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option(
-    "--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="The run's folder: checkpoints, model, report."
-)
+@click.option("--out", required=True, type=NEW_FOLDER, help="The run's folder: checkpoints, model, report.")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Override a setting of the run file, by its dotted key.")
 @click.option(
     "--resume/--fresh", default=True, show_default=True, help="Go on from the folder's last checkpoint, or remove them and start anew."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from cluster.ports import free_port
-from scripts.cli import COMMANDS, main
+from scripts.cli import COMMANDS, Door, main
 from tests.commands.test_connection import answering
 
 
@@ -173,3 +174,63 @@ def test_a_pipeline_needs_a_name_that_means_no_other(given: list[str]) -> None:
 
     assert result.exit_code == 2
     assert "cannot name a pipeline" in result.output
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        pytest.param(["data", "lists", "--judgments", "{file}", "--catalogue", "{file}"], id="data lists"),
+        pytest.param(["data", "grade", "{file}"], id="data grade"),
+        pytest.param(["distil", "grammar"], id="distil grammar"),
+        pytest.param(["train", "{file}"], id="train"),
+        pytest.param(["evaluate", "--judgments", "{file}"], id="evaluate"),
+    ],
+)
+def test_a_place_that_cannot_be_written_is_refused_before_the_work_begins(arguments: list[str], tmp_path: Path) -> None:
+    file = tmp_path / "there.csv"
+    file.write_text("query\n")
+    given = [each.format(file=file) for each in arguments]
+
+    result = CliRunner().invoke(main, [*given, "--out", str(file / "new")])
+
+    assert result.exit_code == 2
+    assert "is a file" in result.output
+
+
+class Failing(Door):
+    """A door whose every command ends with this error."""
+
+    error: Exception
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command:  # noqa: ARG002 - click's signature
+        return click.Command(cmd_name, callback=self._fail)
+
+    def _fail(self) -> None:
+        raise self.error
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        pytest.param(PermissionError(errno.EACCES, "Permission denied", "/srv/runs"), "error: /srv/runs: Permission denied\n", id="rights"),
+        pytest.param(OSError(errno.ENOSPC, "No space left on device"), "error: the disk: No space left on device\n", id="disk"),
+    ],
+)
+def test_what_the_machine_refuses_is_told_without_our_own_lines(error: OSError, told: str) -> None:
+    door = Failing()
+    door.error = error
+
+    result = CliRunner().invoke(door, ["train"])
+
+    assert (result.exit_code, result.output) == (1, told)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        pytest.param(["distil", "grammar", "--lists", "0", "--out", "set"], id="no lists"),
+        pytest.param(["data", "bench", "--rows", "0"], id="no rows"),
+    ],
+)
+def test_a_command_that_is_to_make_nothing_is_refused(arguments: list[str]) -> None:
+    assert CliRunner().invoke(main, arguments).exit_code == 2
