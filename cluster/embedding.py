@@ -100,12 +100,22 @@ class SidecarEmbedder:
                 raise ServiceFailed(f"no vectors from the sidecar at {address}: {refusal(answer)}")
             given = msgspec.json.decode(answer.content, type=_Answer)
         except (requests.RequestException, msgspec.MsgspecError) as error:
+            if _is_absent(error):
+                remedy = "start one with `rerank up`, or say where it is (--sidecar); `rerank index --no-vectors` needs none"
+                raise ServiceFailed(f"no vectors: no sidecar answers at {address}: {remedy}") from error
             # An address that cannot be parsed is repeated whole in the error.
             reason = str(error).replace(self.url, address)
             raise ServiceFailed(f"no vectors from the sidecar at {address}: {reason}") from error
         if len(given.vectors) != len(texts) or not all(_is_sound(vector) for vector in given.vectors):
             raise ServiceFailed(f"the sidecar at {address} answered {len(given.vectors)} vectors for {len(texts)} texts, or unsound ones")
         return given
+
+
+def _is_absent(error: Exception) -> bool:
+    """Whether nothing listens there; a certificate or a proxy that fails is something else."""
+    return isinstance(error, requests.ConnectionError) and not isinstance(
+        error, requests.exceptions.SSLError | requests.exceptions.ProxyError
+    )
 
 
 def _is_sound(vector: Vector) -> bool:

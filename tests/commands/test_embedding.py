@@ -124,5 +124,5 @@ def test_a_sidecar_that_asks_for_a_token_is_told_with_the_variable_that_holds_it
 
 
 def test_a_sidecar_that_is_not_there_is_an_error() -> None:
-    with pytest.raises(ServiceFailed, match="no vectors"):
+    with pytest.raises(ServiceFailed, match=r"no vectors: no sidecar answers at .*: start one with `rerank up`"):
         SidecarEmbedder(f"http://127.0.0.1:{free_port()}").query("kettle")
