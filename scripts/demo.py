@@ -40,10 +40,13 @@ _KINDS = ("products", "content")
     help="Folder with products.jsonl[.gz] or .csv, and judgments.json[.gz]; default: the sample catalogue.",
 )
 @click.option("--kind", type=click.Choice(_KINDS), default=_KINDS[0], show_default=True, help="Which mapping and pipeline.")
-@click.option("--pages", default=3, show_default=True, help="How many pages to print: those whose NDCG@10 changed most.")
+@click.option(
+    "--pages", type=click.IntRange(0), default=3, show_default=True, help="How many pages to print: those whose NDCG@10 changed most."
+)
 @click.option("--query", "queries", multiple=True, help="Print this query's pages as well; repeatable.")
 @click.option(
     "--deadline-ms",
+    type=click.IntRange(1),
     default=2000,
     show_default=True,
     help="The pipeline's total deadline: generous here, to show orders on a busy machine too; in a shop, 200.",

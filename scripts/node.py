@@ -9,9 +9,11 @@ import click
 from cluster.errors import NodeFailed
 from cluster.node import DEFAULT_HEAP, DEFAULT_NAME, DEFAULT_PORT, Node, NodeStatus, built_plugin
 from cluster.releases import REFERENCE, RELEASES
-from scripts.output import json_option, print_json
+from scripts.output import PORT, json_option, print_json, stack_name
 
-name_option = click.option("--name", default=DEFAULT_NAME, show_default=True, help="Several nodes may run beside each other.")
+name_option = click.option(
+    "--name", default=DEFAULT_NAME, show_default=True, callback=stack_name, help="Several nodes may run beside each other."
+)
 
 
 @click.group()
@@ -26,7 +28,7 @@ def command() -> None:
 @command.command()
 @name_option
 @click.option("--version", type=click.Choice(list(RELEASES)), default=REFERENCE, show_default=True, help="OpenSearch's version.")
-@click.option("--port", default=DEFAULT_PORT, show_default=True, help="HTTP port on 127.0.0.1.")
+@click.option("--port", type=PORT, default=DEFAULT_PORT, show_default=True, help="HTTP port on 127.0.0.1.")
 @click.option(
     "--heap",
     help=f"Java heap, as in -Xmx; without it that of the node that runs, else {DEFAULT_HEAP}. Too large: memory the machine lacks.",

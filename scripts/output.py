@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -36,6 +37,17 @@ def _name(_context: click.Context, _parameter: click.Parameter, value: str) -> s
         raise click.BadParameter("is empty: name an alias or an index")
     return value
 
+
+def stack_name(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
+    """What a node and a sidecar of this machine are called: folders, the cluster and a command line have the name."""
+    if not _STACK.fullmatch(value):
+        raise click.BadParameter(f"{value!r} is no name here: letters, digits, and . _ - after the first")
+    return value
+
+
+# Refused before what runs is stopped for it.
+PORT = click.IntRange(1, 65_535)
+_STACK = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 url_option = click.option(
     "--url",

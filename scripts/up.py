@@ -8,12 +8,14 @@ from cluster import node as nodes
 from cluster import service as services
 from cluster.node import Node, NodeStatus, built_plugin
 from cluster.service import Service, ServiceStatus
-from scripts.output import json_option, notes, print_json
+from scripts.output import PORT, json_option, notes, print_json, stack_name
 
-name_option = click.option("--name", default=nodes.DEFAULT_NAME, show_default=True, help="Several stacks may run beside each other.")
-port_option = click.option("--port", default=nodes.DEFAULT_PORT, show_default=True, help="OpenSearch's port on 127.0.0.1.")
+name_option = click.option(
+    "--name", default=nodes.DEFAULT_NAME, show_default=True, callback=stack_name, help="Several stacks may run beside each other."
+)
+port_option = click.option("--port", type=PORT, default=nodes.DEFAULT_PORT, show_default=True, help="OpenSearch's port on 127.0.0.1.")
 sidecar_port_option = click.option(
-    "--sidecar-port", default=services.DEFAULT_PORT, show_default=True, help="The sidecar's port on 127.0.0.1."
+    "--sidecar-port", type=PORT, default=services.DEFAULT_PORT, show_default=True, help="The sidecar's port on 127.0.0.1."
 )
 
 

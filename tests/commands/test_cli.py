@@ -234,3 +234,17 @@ def test_what_the_machine_refuses_is_told_without_our_own_lines(error: OSError, 
 )
 def test_a_command_that_is_to_make_nothing_is_refused(arguments: list[str]) -> None:
     assert CliRunner().invoke(main, arguments).exit_code == 2
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        pytest.param(["up", "--port", "99999"], id="port"),
+        pytest.param(["up", "--sidecar-port", "0"], id="sidecar's port"),
+        pytest.param(["node", "up", "--port", "99999"], id="node's port"),
+        pytest.param(["down", "--name", "../other"], id="name of another folder"),
+        pytest.param(["node", "status", "--name", ""], id="no name"),
+    ],
+)
+def test_what_no_stack_can_have_is_refused_before_one_is_stopped_for_it(arguments: list[str]) -> None:
+    assert CliRunner().invoke(main, arguments).exit_code == 2
