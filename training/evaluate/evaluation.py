@@ -11,6 +11,7 @@ from training.evaluate.candidates import Source
 from training.evaluate.evidence import Evidence, Plan, collect, reranked_passes
 from training.evaluate.judged import JudgedSet, too_few
 from training.evaluate.measures import depth_curve, latency, mode_report, ndcg_by_query, qrels_of, runs_of
+from training.evaluate.notes import found_nothing, untitled
 from training.evaluate.pages import extremes
 from training.evaluate.report import ModelReport, SetReport
 from training.evaluate.served import Served
@@ -48,7 +49,15 @@ def evaluate_set(
         name=judged.name,
         part=judged.part,
         source=source.describe(),
-        notes=(*judged.notes, *_respelt(evidence), *_missing(evidence), *too_few([judged]), *_corrected_apart(systems)),
+        notes=(
+            *judged.notes,
+            *found_nothing(evidence),
+            *(untitled(evidence) if models else ()),
+            *_respelt(evidence),
+            *_missing(evidence),
+            *too_few([judged]),
+            *_corrected_apart(systems),
+        ),
         documents=source.documents,
         queries=len(evidence),
         judged_pairs=sum(len(each.query.doc_ids) for each in evidence),
