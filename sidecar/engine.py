@@ -13,6 +13,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 
+import structlog
+
 from sidecar.batcher import Batcher
 from sidecar.cache import Cache
 from sidecar.candidates import Candidate, Document, Recognizer
@@ -27,6 +29,7 @@ from sidecar.spelling import respelt
 from sidecar.states import DocumentStates
 from sidecar.store import DocumentStore
 
+_log = structlog.get_logger()
 # An entry's 32-byte key twice and a tuple of three floats.
 _PAIR_BYTES = 250
 
@@ -68,10 +71,12 @@ class Engine:
         self._store = store
         self._spelling = spelling
         self._draining = False
+        # Why it was not ready at the last look; empty: it was.
+        self._lacking = ""
 
     def start(self) -> None:
         """Begin to load the models."""
-        self._profiles.start()
+        self._profiles.start(self._tell_readiness)
 
     def wait_loaded(self, timeout_s: float) -> bool:
         """Whether every model directory was tried once, waiting for it."""
@@ -80,6 +85,7 @@ class Engine:
     def refresh(self) -> None:
         """Look for new and changed models now."""
         self._profiles.refresh()
+        self._tell_readiness()
 
     def drain(self) -> None:
         """Say not ready from now on, and go on serving."""
@@ -106,6 +112,22 @@ class Engine:
         if not self.has_ranker(self.default_profile):
             raise NotReady(f"the default profile {self.default_profile!r} is an embedder: it ranks nothing")
         self.embeddings.check_ready()
+
+    def _tell_readiness(self) -> None:
+        """Log why requests do not come, once: else a misspelt profile shows in the answer of `/ready` alone, which nobody keeps."""
+        if self._draining:
+            return
+        try:
+            self.check_ready()
+            lacking = ""
+        except NotReady as error:
+            lacking = error.message
+        if lacking != self._lacking:
+            self._lacking = lacking
+            if lacking:
+                _log.error("not ready", reason=lacking, loaded=[profile.name for profile in self._profiles.all()])
+            else:
+                _log.info("ready")
 
     def profiles(self) -> list[Profile]:
         """Every loaded profile, by name."""

@@ -61,11 +61,10 @@ class Profiles:
         self._place: dict[str, int] = {}
         self._stopping = threading.Event()
         self.loaded = threading.Event()
-        self._thread = threading.Thread(target=self._watch, name="profiles", daemon=True)
 
-    def start(self) -> None:
-        """Begin to load; `loaded` is set when every directory was tried once."""
-        self._thread.start()
+    def start(self, looked: Callable[[], None]) -> None:
+        """Begin to load; `loaded` is set when every directory was tried once, and `looked` called after each look."""
+        threading.Thread(target=self._watch, args=(looked,), name="profiles", daemon=True).start()
 
     def stop(self) -> None:
         """End the watching."""
@@ -116,10 +115,12 @@ class Profiles:
         self._place[name], self._seen[name] = place, found
         self._try(directory)
 
-    def _watch(self) -> None:
+    def _watch(self, looked: Callable[[], None]) -> None:
         self.refresh()
+        looked()
         while self._interval_s and not self._stopping.wait(self._interval_s):
             self.refresh()
+            looked()
 
     def _try(self, directory: Path) -> None:
         name = directory.name

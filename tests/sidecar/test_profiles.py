@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from structlog.testing import capture_logs
 
 from sidecar.backends import graph_loader
 from sidecar.config import Settings
@@ -60,6 +61,20 @@ def test_a_default_profile_that_ranks_nothing_is_not_ready(start, models):
     write_model(models / "embedder", kind="embedder")
     with pytest.raises(NotReady, match="'embedder' is an embedder"):
         start(default_profile="embedder").check_ready()
+
+
+def test_why_it_is_not_ready_is_logged_once_and_that_it_became_so(start, models):
+    with capture_logs() as lines:
+        engine = start(default_profile="fats")
+        engine.refresh()
+        write_model(models / "fats")
+        engine.refresh()
+        engine.refresh()
+    told = [line for line in lines if line["event"] in {"ready", "not ready"}]
+    assert told == [
+        {"event": "not ready", "log_level": "error", "reason": "the default profile 'fats' is not loaded", "loaded": ["fast"]},
+        {"event": "ready", "log_level": "info"},
+    ]
 
 
 def test_an_embedder_that_is_named_and_not_there_is_not_ready(start, models):
