@@ -8,8 +8,10 @@ import ir_measures
 import numpy as np
 import pytest
 
+from sidecar.manifest import Fusion
+from sidecar.query_kinds import SHORT
 from training.data.trec import write_run
-from training.evaluate.systems import strictly_apart
+from training.evaluate.systems import model_systems, strictly_apart
 from training.metrics.ranking import evaluate, ranking
 
 IDS = ("b", "c", "a", "d")
@@ -47,3 +49,22 @@ def test_a_run_of_equal_scores_gives_other_tools_the_reports_figures(tmp_path: P
 
     assert found[ir_measures.nDCG @ 2] == pytest.approx(evaluate(run, qrels, ["ndcg_linear@2"])["ndcg_linear@2"]["q1"])
     assert found[ir_measures.RR] == 1.0
+
+
+@pytest.mark.parametrize(
+    ("weights", "off", "explained"),
+    [
+        pytest.param({"cross_encoder": 1.0, "dense": 0.8}, (), ["without fusion"], id="similarity alone"),
+        pytest.param({"cross_encoder": 1.0, "first_pass": 0.0, "dense": 0.8}, (), ["without fusion"], id="a weight of 0"),
+        pytest.param(
+            {"cross_encoder": 1.0, "first_pass": 0.3, "dense": 0.8}, (), ["without similarity", "without fusion"], id="the first pass, too"
+        ),
+        pytest.param({"cross_encoder": 1.0, "dense": 0.8}, (SHORT,), ["without similarity", "without fusion"], id="queries turned off"),
+        pytest.param({"cross_encoder": 1.0, "first_pass": 0.3}, (), ["without fusion"], id="no similarity"),
+    ],
+)
+def test_a_fusion_is_explained_by_lines_that_differ(weights: dict[str, float], off: tuple[str, ...], explained: list[str]) -> None:
+    fast, *diagnostics = model_systems({"fast": Fusion(weights, 0.0, off)}, ["bm25"])
+
+    assert fast.served
+    assert [system.name for system in diagnostics] == [f"fast {line}" for line in explained]

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from training.data.build import to_qrels
 from training.evaluate.candidates import Source
 from training.evaluate.evidence import Evidence, Plan, collect, reranked_passes
-from training.evaluate.judged import JudgedSet, too_few
+from training.evaluate.judged import JudgedSet
 from training.evaluate.measures import depth_curve, latency, mode_report, ndcg_by_query, qrels_of, runs_of
-from training.evaluate.notes import found_nothing, untitled
+from training.evaluate.notes import notes_of
 from training.evaluate.pages import extremes
 from training.evaluate.report import ModelReport, SetReport
 from training.evaluate.served import Served
@@ -49,15 +49,7 @@ def evaluate_set(
         name=judged.name,
         part=judged.part,
         source=source.describe(),
-        notes=(
-            *judged.notes,
-            *found_nothing(evidence),
-            *(untitled(evidence) if models else ()),
-            *_respelt(evidence),
-            *_missing(evidence),
-            *too_few([judged]),
-            *_corrected_apart(systems),
-        ),
+        notes=notes_of(judged, evidence, systems),
         documents=source.documents,
         queries=len(evidence),
         judged_pairs=sum(len(each.query.doc_ids) for each in evidence),
@@ -95,21 +87,3 @@ def _systems(evidence: list[Evidence], served: Served, plan: Plan) -> list[Syste
     found = evidence[0].retrieved.full
     fusions = {name: served.manifests[name].fusion for name in served.rankers}
     return [*first_pass_systems(found), *model_systems(fusions, reranked_passes(plan, found))]
-
-
-def _respelt(evidence: list[Evidence]) -> tuple[str, ...]:
-    count = sum(each.retrieved.read_as != each.query.query for each in evidence)
-    return (f"models read {count} queries with a word as the hits spell it",) if count else ()
-
-
-def _missing(evidence: list[Evidence]) -> tuple[str, ...]:
-    judged = sum(len(each.query.doc_ids) for each in evidence)
-    missing = judged - sum(len(each.judged_ids) for each in evidence)
-    return (f"{missing} of {judged} judged documents are not in the catalogue or index: no system can find them",) if missing else ()
-
-
-def _corrected_apart(systems: list[System]) -> tuple[str, ...]:
-    diagnostics = [system.name for system in systems if not system.served]
-    if not diagnostics:
-        return ()
-    return (f"p-values are corrected over the models as they are served; those of {', '.join(diagnostics)} apart, over themselves",)

@@ -44,22 +44,24 @@ def differences(report: SetReport) -> str:
 
 
 def depth_curve(report: SetReport) -> str:
-    """NDCG@10 by the number of hits re-ranked, beside the best first pass."""
+    """NDCG@10 by the number of hits re-ranked, of models as they are served, beside the best first pass."""
     baseline = _means(report)[report.full.baseline]
+    curves = {system.name: report.depths[system.name] for system in report.full.models}
 
     def draw(axes: Axes) -> None:
         axes.axhline(baseline, color=_GREY, linestyle="--", linewidth=1.2, label=f"{report.full.baseline} (first pass)")
-        for colour, (name, curve) in zip(_cycle(len(report.depths)), report.depths.items(), strict=True):
+        for colour, (name, curve) in zip(_cycle(len(curves)), curves.items(), strict=True):
             axes.plot(list(curve), list(curve.values()), marker="o", markersize=4, color=colour, label=name)
         axes.set_xscale("log")
-        ticks = sorted({depth for curve in report.depths.values() for depth in curve})
+        ticks = sorted({depth for curve in curves.values() for depth in curve})
         axes.set_xticks(ticks, [str(tick) for tick in ticks])
         axes.minorticks_off()
         axes.set_xlabel("hits re-ranked")
         axes.set_ylabel("NDCG@10")
-        axes.legend(frameon=False, fontsize=8)
+        # Below the axes, in rows that the figure grows by: several models over several passes would hide the curves.
+        axes.figure.legend(loc="outside lower center", ncols=2, frameon=False, fontsize=8)
 
-    return _svg(draw)
+    return _svg(draw, height=2.7 + 0.1 * (len(curves) + 1))
 
 
 def quality_and_latency(report: SetReport) -> str:

@@ -47,8 +47,8 @@ def _place(name: str) -> int:
 
 
 def model_systems(fusions: Mapping[str, Fusion | None], passes: Sequence[str]) -> list[System]:
-    """Each model over each pass, as it is served; of a fused one also what is left where hits come without similarities, and its
-    bare logits."""
+    """Each model over each pass, as it is served; of a fused one also its bare logits, and what is left where hits come without
+    similarities, where that is more than them."""
     made = []
     for first_pass in passes:
         suffix = f" on {first_pass}" if len(passes) > 1 else ""
@@ -56,12 +56,22 @@ def model_systems(fusions: Mapping[str, Fusion | None], passes: Sequence[str]) -
             made.append(System(f"{model}{suffix}", first_pass, model, fusion))
             if fusion is None:
                 continue
-            if fusion.weights.get(DENSE):
-                # An unknown similarity has the neutral value 0, the same as no weight.
-                rest = Fusion({name: weight for name, weight in fusion.weights.items() if name != DENSE}, fusion.bias, fusion.off)
+            rest = _without_similarity(fusion)
+            if rest is not None:
                 made.append(System(f"{model} without similarity{suffix}", first_pass, model, rest, served=False))
             made.append(System(f"{model} without fusion{suffix}", first_pass, model, served=False))
     return made
+
+
+def _without_similarity(fusion: Fusion) -> Fusion | None:
+    """What is left where no similarity is known; None where that orders as the fusion, or as the bare logits.
+
+    An unknown similarity has the neutral value 0, the same as no weight.
+    """
+    rest = {name: weight for name, weight in fusion.weights.items() if name != DENSE}
+    weighed = {name for name, weight in rest.items() if weight}
+    bare = weighed == {CROSS_ENCODER} and rest[CROSS_ENCODER] > 0 and not fusion.off
+    return Fusion(rest, fusion.bias, fusion.off) if fusion.weights.get(DENSE) and not bare else None
 
 
 def run_of(system: System, evidence: Sequence[Evidence], mode: Mode, window: int) -> Run:
