@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import structlog
 from structlog.testing import capture_logs
 
 from sidecar.backends import graph_loader
@@ -63,14 +64,24 @@ def test_a_default_profile_that_ranks_nothing_is_not_ready(start, models):
         start(default_profile="embedder").check_ready()
 
 
-def test_why_it_is_not_ready_is_logged_once_and_that_it_became_so(start, models):
+@pytest.fixture
+def logged(monkeypatch):
+    """What the engine logs on every level, also after a command of another test set one for this process."""
+    before = structlog.get_config()
+    structlog.reset_defaults()
+    monkeypatch.setattr("sidecar.engine._log", structlog.get_logger())
     with capture_logs() as lines:
-        engine = start(default_profile="fats")
-        engine.refresh()
-        write_model(models / "fats")
-        engine.refresh()
-        engine.refresh()
-    told = [line for line in lines if line["event"] in {"ready", "not ready"}]
+        yield lines
+    structlog.configure(**before)
+
+
+def test_why_it_is_not_ready_is_logged_once_and_that_it_became_so(start, models, logged):
+    engine = start(default_profile="fats")
+    engine.refresh()
+    write_model(models / "fats")
+    engine.refresh()
+    engine.refresh()
+    told = [line for line in logged if line["event"] in {"ready", "not ready"}]
     assert told == [
         {"event": "not ready", "log_level": "error", "reason": "the default profile 'fats' is not loaded", "loaded": ["fast"]},
         {"event": "ready", "log_level": "info"},
