@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 from transformers import AutoConfig, AutoModelForSequenceClassification
 
 from training.models.dropout import replace_dropout
-from training.models.layers import classify, embed, encode_first_token
+from training.models.layers import classify, embed, encode_first_token, word_table
 from training.models.rows import by_length
 
 # BERT's kin, DistilBERT and ModernBERT call the chances that a number is dropped by their own names.
@@ -47,14 +49,18 @@ class CrossEncoder(nn.Module):
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor) -> Tensor:
         """Logits [pairs] of token arrays [pairs, tokens]."""
-        return by_length(self._logits, attention_mask, input_ids, token_type_ids)
+        if self.config.model_type != "bert":
+            return by_length(self._logits, attention_mask, input_ids, token_type_ids)
+        table, rows = word_table(self.model.bert.embeddings, input_ids)
+        return by_length(partial(self._bert_logits, table), attention_mask, rows, token_type_ids)
+
+    def _bert_logits(self, table: Tensor, rows: Tensor, token_type_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        bert = self.model.bert
+        hidden = embed(bert.embeddings, functional.embedding(rows, table), token_type_ids)
+        first = encode_first_token(bert.encoder.layer, hidden, attention_mask.bool())
+        return classify(self.model, first)
 
     def _logits(self, input_ids: Tensor, token_type_ids: Tensor, attention_mask: Tensor) -> Tensor:
-        if self.config.model_type == "bert":
-            bert = self.model.bert
-            hidden = embed(bert.embeddings, input_ids, token_type_ids)
-            first = encode_first_token(bert.encoder.layer, hidden, attention_mask.bool())
-            return classify(self.model, first)
         inputs = {"input_ids": input_ids, "attention_mask": attention_mask}
         if getattr(self.config, "type_vocab_size", 0) > 1:
             inputs["token_type_ids"] = token_type_ids

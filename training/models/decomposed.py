@@ -64,13 +64,15 @@ class DecomposedCrossEncoder(nn.Module):
 
     def hidden_states(self, input_ids: Tensor, mask: Tensor) -> Tensor:
         """Documents after the lower layers, at the encoder's whole width."""
-        hidden = embed(self.model.bert.embeddings, input_ids, torch.ones_like(input_ids), self.document_offset)
-        return encode(self.lower, hidden, mask)
+        return encode(self.lower, self._embed(input_ids, 1, self.document_offset), mask)
 
     def query_states(self, input_ids: Tensor, mask: Tensor) -> Tensor:
         """A query's own states [queries, tokens, width] after the lower layers."""
-        hidden = embed(self.model.bert.embeddings, input_ids, torch.zeros_like(input_ids))
-        return encode(self.lower, hidden, mask)
+        return encode(self.lower, self._embed(input_ids, 0), mask)
+
+    def _embed(self, input_ids: Tensor, token_type: int, position_offset: int = 0) -> Tensor:
+        embeddings = self.model.bert.embeddings
+        return embed(embeddings, embeddings.word_embeddings(input_ids), torch.full_like(input_ids, token_type), position_offset)
 
     def score(self, query: Tensor, query_mask: Tensor, states: Tensor, states_mask: Tensor) -> Tensor:
         """Logits [pairs] of query states and document states, aligned pair by pair."""

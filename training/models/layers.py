@@ -14,12 +14,20 @@ from torch.nn import functional
 from training.models.dropout import dropout
 
 
-def embed(embeddings: Any, input_ids: Tensor, token_type_ids: Tensor, position_offset: int = 0) -> Tensor:
-    """Word, position and type embeddings, normalised; positions count from `position_offset`."""
+def word_table(embeddings: Any, input_ids: Tensor) -> tuple[Tensor, Tensor]:
+    """The embeddings [words, width] of the words that a batch has, and which of them each token is, in the shape of `input_ids`.
+
+    For networks that compute a batch in parts: the gradient of a look-up is as large as its table, which is filled anew for each part.
+    """
+    used, rows = torch.unique(input_ids, return_inverse=True)
+    return embeddings.word_embeddings(used), rows
+
+
+def embed(embeddings: Any, words: Tensor, token_type_ids: Tensor, position_offset: int = 0) -> Tensor:
+    """Word embeddings [batch, tokens, width] with those of positions and types, normalised; positions count from `position_offset`."""
     # Padding may reach beyond the last position that the encoder has; what stands there is masked.
     last = embeddings.position_embeddings.num_embeddings - 1
-    positions = (torch.arange(input_ids.shape[1], device=input_ids.device) + position_offset).clamp_max(last)
-    words = embeddings.word_embeddings(input_ids)
+    positions = (torch.arange(words.shape[1], device=words.device) + position_offset).clamp_max(last)
     summed = words + embeddings.position_embeddings(positions) + embeddings.token_type_embeddings(token_type_ids)
     return embeddings.dropout(embeddings.LayerNorm(summed))
 
@@ -34,21 +42,35 @@ def attend(layer: Any, queries: Tensor, context: Tensor, mask: Tensor) -> Tensor
     """One transformer layer that updates `queries` [batch, q, width] from `context` [batch, c, width] under `mask` [batch, c]."""
     attention = layer.attention.self
     heads = attention.num_attention_heads
-    query, key, value = (split_heads(part, heads) for part in (attention.query(queries), attention.key(context), attention.value(context)))
+    query, key, value = (split_heads(part, heads) for part in _projected(attention, queries, context))
     mixed = _mix(query, key, value, mask, attention.dropout.p if layer.training else 0.0)
     merged = mixed.transpose(1, 2).reshape(queries.shape)
     attended = layer.attention.output(merged, queries)
     return layer.output(layer.intermediate(attended), attended)
 
 
+def _projected(attention: Any, queries: Tensor, context: Tensor) -> tuple[Tensor, ...]:
+    """Query, key and value; those of one input in one product, which reads it, and turns it to bf16, once."""
+    if queries is context:
+        return _product(context, attention.query, attention.key, attention.value)
+    return (attention.query(queries), *_product(context, attention.key, attention.value))
+
+
+def _product(states: Tensor, *linears: Any) -> tuple[Tensor, ...]:
+    weight = torch.cat([linear.weight for linear in linears])
+    bias = torch.cat([linear.bias for linear in linears])
+    return functional.linear(states, weight, bias).chunk(len(linears), dim=-1)
+
+
 def _mix(query: Tensor, key: Tensor, value: Tensor, mask: Tensor, chance: float) -> Tensor:
     """Attention by heads, with dropout on its shares."""
     if not chance or query.device.type != "cpu":
         return functional.scaled_dot_product_attention(query, key, value, attn_mask=mask[:, None, None, :], dropout_p=chance)
-    # On CPUs torch's own takes half as long again with dropout as without it.
-    products = (query @ key.transpose(-1, -2)) * query.shape[-1] ** -0.5
-    shares = products.masked_fill(~mask[:, None, None, :], torch.finfo(products.dtype).min).softmax(-1)
-    return dropout(shares, chance, training=True).to(value.dtype) @ value
+    # On CPUs torch's own takes half as long again with dropout as without it. Products are many: they are scaled as queries, which are few,
+    # and masked in place by a sum, whose gradient costs nothing.
+    products = (query * query.shape[-1] ** -0.5) @ key.transpose(-1, -2)
+    products += torch.zeros_like(mask, dtype=products.dtype).masked_fill_(~mask, torch.finfo(products.dtype).min)[:, None, None, :]
+    return dropout(products.softmax(-1), chance, training=True).to(value.dtype) @ value
 
 
 def encode(layers: Any, hidden: Tensor, mask: Tensor) -> Tensor:
