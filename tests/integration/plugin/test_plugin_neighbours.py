@@ -114,6 +114,7 @@ def test_every_kind_of_request_is_answered_with_neighbours(find: Search, shopper
     "query",
     [
         {"bool": {"must": [RARE, {"match": {"attributes.maker": "maker 1"}}]}},
+        {"bool": {"must": {"match": {"sku": "sku-007"}}, "should": RARE}},
         {"query_string": {"query": "name:7 -sandal"}},
         {"function_score": {"query": RARE, "min_score": 0.1}},
     ],
@@ -121,6 +122,28 @@ def test_every_kind_of_request_is_answered_with_neighbours(find: Search, shopper
 def test_a_query_that_is_not_understood_gets_no_neighbours(find: Search, stub: StubSidecar, query: shop.Body) -> None:
     assert ids(find({"query": query})) == ["p7"]
     assert stub.embedded == []
+
+
+@with_vectors
+@pytest.mark.parametrize("kind", ["dis_max", "bool"])
+def test_a_query_without_text_is_a_demand_as_a_whole(find: Search, kind: str) -> None:
+    alternatives = [{"term": {"group": f"group-{number}"}} for number in (1, 2, 3)]
+    query = {kind: {"should" if kind == "bool" else "queries": alternatives}}
+    page = find({"query": query, "ext": {"sidecar_rerank": {"query": "red shoe", "window": 5}}, "size": 5, "_source": ["group"]})
+    assert page["ext"]["rerank"]["neighbours"] > 0
+    assert {hit["_source"]["group"] for hit in page["hits"]["hits"]} <= {"group-1", "group-2", "group-3"}
+
+
+@with_vectors
+def test_other_words_than_the_querys_get_no_neighbours(find: Search, stub: StubSidecar) -> None:
+    assert ids(find({"query": RARE, "ext": {"sidecar_rerank": {"query": "sandal"}}})) == ["p7"]
+    assert stub.embedded == []
+
+
+@with_vectors
+def test_a_page_that_goes_on_behind_the_window_shows_no_hit_twice(find: Search) -> None:
+    shown = ids(find({"query": shop.MATCH, "size": 60}))
+    assert len(set(shown)) == len(shown) == shop.PRODUCTS
 
 
 @with_vectors

@@ -47,11 +47,15 @@ final class FinishStep {
         return page(reordered(window, ranking), total(window), ranking.best(), addedMs, annotation);
     }
 
-    /** The client's own, unless neighbours make the pages longer than it says: nobody would turn to those. */
+    /**
+     * The client's own, unless neighbours make the pages longer than it says: nobody would turn to those. One that stopped counting
+     * says nothing of the sort.
+     */
     private TotalHits total(Window window) {
         TotalHits own = response.getHits().getTotalHits();
-        boolean enough = own == null || window.neighbours() == 0 || own.value() >= window.size();
-        return enough ? own : new TotalHits(window.size(), TotalHits.Relation.EQUAL_TO);
+        boolean exact = own != null && own.relation() == TotalHits.Relation.EQUAL_TO;
+        boolean longer = exact && window.neighbours() > 0 && own.value() < window.size();
+        return longer ? new TotalHits(window.size(), TotalHits.Relation.EQUAL_TO) : own;
     }
 
     /**

@@ -25,9 +25,20 @@ record NeighbourRequest(NeighbourSettings settings, int k, SearchRequest client,
 
     /** Empty where a document that the client's words did not find might be one that its query means to leave out. */
     static Optional<NeighbourRequest> of(NeighbourSettings settings, SearchRequest client, Ticket.Widened ticket) throws IOException {
+        if (areOwnWords(client, ticket.text()) == false) {
+            return Optional.empty();
+        }
         // More than the window has no place in it, and might be more than the index allows.
         int k = Math.min(settings.k(), ticket.window());
         return ClientFilters.of(client.source()).map(filters -> new NeighbourRequest(settings, k, client, filters, ticket.text()));
+    }
+
+    /** Where the request brings other words than its query, those of the query may be a demand, such as a category. */
+    private static boolean areOwnWords(SearchRequest client, String words) throws IOException {
+        String own = QueryText.of(client.source().query(), Integer.MAX_VALUE);
+        String asked = words.strip().replaceAll("\\s+", " ");
+        // The words may be cut.
+        return own.isEmpty() || own.regionMatches(true, 0, asked, 0, asked.length());
     }
 
     byte[] embedding(long remainingMs) {

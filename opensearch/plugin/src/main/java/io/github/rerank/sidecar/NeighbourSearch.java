@@ -79,10 +79,17 @@ final class NeighbourSearch implements SidecarCall.Listener<QueryVector> {
     }
 
     private void searched(SearchResponse response) {
-        end(response.getHits().getHits(), response.getFailedShards() > 0 ? response.getShardFailures()[0].toString() : null);
+        end(response.getHits().getHits(), trouble(response));
     }
 
-    /** What some shards found is of use though others failed. */
+    private static String trouble(SearchResponse response) {
+        if (response.getFailedShards() > 0) {
+            return response.getShardFailures()[0].toString();
+        }
+        return response.isTimedOut() ? "the vector search ran out of time before it was through" : null;
+    }
+
+    /** What some shards found is of use though others failed or were too slow. */
     private void end(SearchHit[] hits, String trouble) {
         if (ended.compareAndSet(false, true) == false) {
             return;

@@ -95,6 +95,7 @@ final class ReRanking implements SidecarCall.Listener<HitsAnswer> {
         try {
             return settings == null ? Optional.empty() : NeighbourRequest.of(settings, search, ticket);
         } catch (IOException | RuntimeException e) {
+            node.stats().neighbours.failed.increment();
             node.warnings().warn(logger, "the window lacks its neighbours: {}", e.toString());
             return Optional.empty();
         }

@@ -1,13 +1,12 @@
 package io.github.rerank.sidecar;
 
 import java.util.Arrays;
-import java.util.Collections;
 import java.util.Comparator;
-import java.util.IdentityHashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.opensearch.search.SearchHit;
 
@@ -42,9 +41,9 @@ record Window(SearchHit[] hits, int size, float[] scores, int neighbours) {
         add(candidates, hits, Math.min(window, hits.length), false);
         add(candidates, neighbours, neighbours.length, true);
         List<Candidate> best = candidates.values().stream().sorted(Comparator.comparingDouble(each -> -each.score)).limit(window).toList();
-        Set<SearchHit> placed = Collections.newSetFromMap(new IdentityHashMap<>());
-        best.forEach(each -> placed.add(each.hit));
-        Stream<SearchHit> others = Arrays.stream(hits).filter(hit -> placed.contains(hit) == false);
+        // By id: a neighbour may be one of the client's hits behind the window.
+        Set<Id> placed = best.stream().map(each -> Id.of(each.hit)).collect(Collectors.toSet());
+        Stream<SearchHit> others = Arrays.stream(hits).filter(hit -> placed.contains(Id.of(hit)) == false);
         return new Window(
             Stream.concat(best.stream().map(each -> each.hit), others).toArray(SearchHit[]::new),
             best.size(),
@@ -56,8 +55,7 @@ record Window(SearchHit[] hits, int size, float[] scores, int neighbours) {
     private static void add(Map<Id, Candidate> candidates, SearchHit[] hits, int count, boolean added) {
         for (int i = 0; i < count; i++) {
             SearchHit hit = hits[i];
-            Id id = new Id(hit.getIndex(), hit.getId());
-            candidates.computeIfAbsent(id, unseen -> new Candidate(hit, added)).score += 1 / (RANK_CONSTANT + i + 1);
+            candidates.computeIfAbsent(Id.of(hit), unseen -> new Candidate(hit, added)).score += 1 / (RANK_CONSTANT + i + 1);
         }
     }
 
@@ -69,7 +67,11 @@ record Window(SearchHit[] hits, int size, float[] scores, int neighbours) {
         return scores;
     }
 
-    private record Id(String index, String id) {}
+    private record Id(String index, String id) {
+        static Id of(SearchHit hit) {
+            return new Id(hit.getIndex(), hit.getId());
+        }
+    }
 
     private static final class Candidate {
         private final SearchHit hit;

@@ -9,6 +9,7 @@ import static org.opensearch.index.query.QueryBuilders.disMaxQuery;
 import static org.opensearch.index.query.QueryBuilders.existsQuery;
 import static org.opensearch.index.query.QueryBuilders.functionScoreQuery;
 import static org.opensearch.index.query.QueryBuilders.matchAllQuery;
+import static org.opensearch.index.query.QueryBuilders.matchPhraseQuery;
 import static org.opensearch.index.query.QueryBuilders.matchQuery;
 import static org.opensearch.index.query.QueryBuilders.multiMatchQuery;
 import static org.opensearch.index.query.QueryBuilders.nestedQuery;
@@ -42,11 +43,14 @@ class ClientFiltersTest {
             WORDS,
             multiMatchQuery("red shoe", "title", "brand"),
             queryStringQuery("red shoe"),
+            queryStringQuery("red shoe! t-shirt"),
             simpleQueryStringQuery("red  t-shirt"),
+            simpleQueryStringQuery("shoe 4:3 red--blue"),
             matchAllQuery(),
-            boolQuery().must(WORDS).should(matchQuery("brand", "acme")),
+            boolQuery().must(WORDS).should(matchPhraseQuery("title", "Red shoe")),
             boolQuery().should(WORDS).should(termQuery("sku", "red shoe")),
             boolQuery().should(WORDS).should(matchQuery("brand", "acme")).minimumShouldMatch(1),
+            boolQuery().should(WORDS).should(matchPhraseQuery("title", "red shoe")).minimumShouldMatch(2),
             disMaxQuery().add(WORDS).add(constantScoreQuery(matchQuery("brand", "acme"))),
             boostingQuery(WORDS, STOCK),
             functionScoreQuery(boolQuery().must(WORDS))
@@ -86,15 +90,23 @@ class ClientFiltersTest {
     static Stream<QueryBuilder> others() {
         return Stream.of(
             boolQuery().must(WORDS).must(matchQuery("shop", "outlet")),
+            boolQuery().must(matchQuery("stock", "true")).should(WORDS),
+            boolQuery().should(matchQuery("stock", "true")).should(WORDS).minimumShouldMatch(2),
             boolQuery().must(WORDS).must(new RawVector()),
             boolQuery().should(boolQuery().must(WORDS).filter(STOCK)).should(boolQuery().must(WORDS).filter(SHOP)),
+            boolQuery().should(boolQuery().must(matchQuery("title", "\ud83d\udc5f shoe")).filter(STOCK)),
             boolQuery().should(WORDS).should(STOCK).minimumShouldMatch(2),
             boolQuery().must(WORDS).should(matchQuery("brand", "acme")).minimumShouldMatch(1),
             disMaxQuery().add(boolQuery().must(WORDS).filter(STOCK)).add(WORDS),
             functionScoreQuery(WORDS).setMinScore(2),
             nestedQuery("offers", WORDS, ScoreMode.Max),
             queryStringQuery("shoe AND brand:acme"),
+            queryStringQuery("shoe gr\u00f6\u00dfe:42"),
+            queryStringQuery("shoe!leather"),
+            queryStringQuery("shoe >10"),
             simpleQueryStringQuery("shoe -leather"),
+            simpleQueryStringQuery("shoe+-leather"),
+            simpleQueryStringQuery("shoe ---leather"),
             new RawVector()
         );
     }

@@ -101,6 +101,14 @@ class FinishStepTest {
     }
 
     @Test
+    void aTotalThatWasNotCountedToItsEndSaysNoLessThanItDid() throws IOException {
+        TotalHits atLeastTwo = new TotalHits(2, TotalHits.Relation.GREATER_THAN_OR_EQUAL_TO);
+        SearchResponse response = response(4, atLeastTwo);
+        Window window = Window.fused(response.getHits().getHits(), 4, neighbours(1));
+        assertSame(atLeastTwo, step(response, 0, 1).reRanked(window, upsideDown(4), 5, NONE).getHits().getTotalHits());
+    }
+
+    @Test
     void theFirstPassCanStillBeShownAfterItWasReRanked() throws IOException {
         SearchResponse response = response(6, TOTAL);
         FinishStep step = step(response, 0, 6);

@@ -9,6 +9,7 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -75,6 +76,25 @@ class NeighbourRequestTest {
     }
 
     @Test
+    void aQueryWithoutTextIsADemandAsAWholeWhereTheRequestBringsTheWords() throws IOException {
+        QueryBuilder query = QueryBuilders.boolQuery().should(QueryBuilders.termQuery("shop", "outlet")).should(QueryBuilders.termQuery("shop", "town"));
+        Map<String, Object> knn = Contract.object(Contract.object(clause(nearest(client(new SearchSourceBuilder().query(query)))), "knn"), "embedding");
+        Map<String, Object> demand = Contract.list(Contract.object(Contract.object(knn, "filter"), "bool"), "filter").get(0);
+        assertEquals(2, Contract.list(Contract.object(demand, "bool"), "should").size());
+    }
+
+    @Test
+    void whereTheRequestBringsOtherWordsThoseOfTheQueryMayBeDemands() throws IOException {
+        SearchRequest client = client(new SearchSourceBuilder().query(QueryBuilders.matchQuery("brand", "acme")));
+        assertEquals(Optional.empty(), NeighbourRequest.of(SETTINGS, client, ticket("red shoe", 100)));
+    }
+
+    @Test
+    void wordsThatWereCutAreStillThoseOfTheQuery() throws IOException {
+        assertEquals(true, NeighbourRequest.of(SETTINGS, client(query()), ticket("Red", 100)).isPresent());
+    }
+
+    @Test
     void hitsHaveThePartsThatTheClientAskedForAndNothingIsCounted() throws IOException {
         HighlightBuilder marks = new HighlightBuilder().field("title");
         SearchSourceBuilder source = query().fetchSource("sku", null).version(true).docValueField("price").highlighter(marks)
@@ -95,7 +115,8 @@ class NeighbourRequestTest {
         Map<String, Object> example = Contract.read("embed.json");
         NeighbourSettings settings = new NeighbourSettings("embedding", 30, 0, (String) example.get("embedder"));
         Ticket.Widened ticket = ticket((String) example.get("query"), 100);
-        NeighbourRequest request = NeighbourRequest.of(settings, client(query()), ticket).orElseThrow();
+        SearchRequest client = client(new SearchSourceBuilder().query(QueryBuilders.matchQuery("title", example.get("query"))));
+        NeighbourRequest request = NeighbourRequest.of(settings, client, ticket).orElseThrow();
         assertEquals(Contract.object(example, "request"), Contract.parsed(request.embedding((int) example.get("deadline_ms"))));
     }
 

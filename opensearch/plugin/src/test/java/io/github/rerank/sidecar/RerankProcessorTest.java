@@ -250,8 +250,12 @@ class RerankProcessorTest {
     }
 
     private static SearchResponse near(String... ids) {
+        return near(false, ids);
+    }
+
+    private static SearchResponse near(boolean timedOut, String... ids) {
         SearchHit[] found = Stream.of(ids).map(id -> Hits.of(id, 0.9f, Map.of("name", "boot"))).toArray(SearchHit[]::new);
-        InternalSearchResponse sections = new InternalSearchResponse(new SearchHits(found, null, 1), null, null, null, false, null, 1);
+        InternalSearchResponse sections = new InternalSearchResponse(new SearchHits(found, null, 1), null, null, null, timedOut, null, 1);
         return new SearchResponse(sections, null, 1, 1, 0, 3, ShardSearchFailure.EMPTY_ARRAY, SearchResponse.Clusters.EMPTY);
     }
 
@@ -273,6 +277,16 @@ class RerankProcessorTest {
 
     private List<Long> counts() {
         return List.of(stats.neighbours.asked.sum(), stats.neighbours.failed.sum(), stats.neighbours.added.sum());
+    }
+
+    @Test
+    void whatAVectorSearchFoundBeforeItsTimeWasUpIsUsedAndCounted() throws Exception {
+        processWithNeighbours(2);
+        embed();
+        neighbours.get().onResponse(near(true, "x"));
+        answer("{\"scores\":[1,2,3]}");
+        finished.await();
+        assertEquals(List.of(1L, 1L, 1L), counts());
     }
 
     @Test

@@ -57,6 +57,12 @@ class WindowTest {
     }
 
     @Test
+    void aNeighbourThatTheClientFoundBehindTheWindowIsThereOnce() {
+        Window window = Window.fused(hits("a", "b", "c", "d", "e"), 3, hits("d"));
+        assertEquals(List.of("a", "d", "b", "c", "e"), Hits.ids(window.hits()));
+    }
+
+    @Test
     void documentsOfTwoIndicesAreTwoThoughTheirIdsAreOne() {
         assertEquals(2, Window.fused(new SearchHit[] { inIndex("one") }, 10, new SearchHit[] { inIndex("two") }).size());
     }
