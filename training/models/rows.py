@@ -20,11 +20,11 @@ def by_length(compute: Callable[..., Tensor], mask: Tensor, *inputs: Tensor) -> 
 
 
 def rows_of_like_length(lengths: Tensor, tokens: int) -> Iterator[tuple[Tensor, int]]:
-    """Row numbers, longest first, so many that they have at most `tokens` in all, and the length of the longest, rounded up to 8."""
+    """Row numbers, longest first, so many that they have at most `tokens` in all, and the length of the longest, rounded up to 2."""
     order = torch.argsort(lengths, descending=True, stable=True)
     start = 0
     while start < len(order):
         longest = int(lengths[order[start]])
         count = max(1, tokens // max(1, longest))
-        yield order[start : start + count], -(-longest // 8) * 8
+        yield order[start : start + count], -(-longest // 2) * 2
         start += count
