@@ -76,7 +76,7 @@ class Engine:
 
     def start(self) -> None:
         """Begin to load the models."""
-        self._profiles.start(self._tell_readiness)
+        self._profiles.start(self.tell_readiness)
 
     def wait_loaded(self, timeout_s: float) -> bool:
         """Whether every model directory was tried once, waiting for it."""
@@ -85,7 +85,6 @@ class Engine:
     def refresh(self) -> None:
         """Look for new and changed models now."""
         self._profiles.refresh()
-        self._tell_readiness()
 
     def drain(self) -> None:
         """Say not ready from now on, and go on serving."""
@@ -113,7 +112,7 @@ class Engine:
             raise NotReady(f"the default profile {self.default_profile!r} is an embedder: it ranks nothing")
         self.embeddings.check_ready()
 
-    def _tell_readiness(self) -> None:
+    def tell_readiness(self) -> None:
         """Log why requests do not come, once: else a misspelt profile shows in the answer of `/ready` alone, which nobody keeps."""
         if self._draining:
             return

@@ -77,10 +77,12 @@ def logged(monkeypatch):
 
 def test_why_it_is_not_ready_is_logged_once_and_that_it_became_so(start, models, logged):
     engine = start(default_profile="fats")
-    engine.refresh()
+    engine.tell_readiness()
+    engine.tell_readiness()
     write_model(models / "fats")
     engine.refresh()
-    engine.refresh()
+    engine.tell_readiness()
+    engine.tell_readiness()
     told = [line for line in logged if line["event"] in {"ready", "not ready"}]
     assert told == [
         {"event": "not ready", "log_level": "error", "reason": "the default profile 'fats' is not loaded", "loaded": ["fast"]},
