@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from training.fusion import Fitted
     from training.fusion_weights import Prior
 
+_LEAST_GAIN = 0.002
+
 
 @click.command()
 @evaluation_options(split="train")
@@ -28,7 +30,12 @@ if TYPE_CHECKING:
 @click.option("--window", default=100, show_default=True, type=click.IntRange(10, 1000), help="Hits of a window.")
 @prior_option
 @click.option("--folds", default=5, show_default=True, type=click.IntRange(3, 20), help="Parts of the cross-validation.")
-@click.option("--min-gain", default=0.002, show_default=True, help="NDCG@10 that fusing must gain by cross-validation to be written.")
+@click.option(
+    "--min-gain",
+    type=float,
+    help=f"NDCG@10 that fusing must gain by cross-validation to be written; default: {_LEAST_GAIN}, and with --prior, which speaks for it, "
+    "that the queries do not speak against it (an interval that ends below 0).",
+)
 @click.option("--no-similarity", is_flag=True, help="Leave vectors out: for a service whose hits come without `similarity`.")
 @click.option("--dry-run", is_flag=True, help="Report, and write nothing.")
 @json_option
@@ -40,14 +47,15 @@ def command(
     window: int,
     prior: Prior | None,
     folds: int,
-    min_gain: float,
+    min_gain: float | None,
     no_similarity: bool,
     dry_run: bool,
     as_json: bool,
 ) -> None:
     """Fit how a model's score is fused with the first pass, word overlap and vectors, and write it into the manifest if that helps.
 
-    Fit it on queries that the model was not trained on where you have them: on others its own score looks better than it is.
+    Fit it on queries that the model was not trained on where you have them: on others its own score looks better than it is, and fusing
+    worse.
 
     \b
     Example: rerank fuse --model sidecar/models/fast --data ../shared/data/esci --split train
@@ -58,23 +66,24 @@ def command(
 
     configure_logging("error")
     plan = Plan(window, (), names_of(first_passes), timed_again=0, similarity=not no_similarity)
+    near = NO_PRIOR if prior is None else prior.without(DENSE) if no_similarity else prior
     try:
-        near = NO_PRIOR if prior is None else prior.without(DENSE) if no_similarity else prior
         sets, place, embedder = chosen.selection().read(), chosen.place(first_passes), chosen.embedder_directory()
         fitted = fuse_model(model, sets, place, embedder, plan, folds=folds, progress=progress_bar, prior=near)
     except ValueError as error:
         raise click.ClickException(str(error)) from error
-    helps = fitted.helps(min_gain)
+    least = _LEAST_GAIN if min_gain is None and not near.says_something() else min_gain
+    helps = fitted.does_no_harm() if least is None else fitted.helps(least)
     written = helps and not dry_run
     if written:
         write_fusion(model, fitted, sets)
     if as_json:
         print_json({"fitted": fitted, "helps": helps, "written": written})
         return
-    _show(fitted, model, helps=helps, written=written, min_gain=min_gain)
+    _show(fitted, model, helps=helps, written=written, least=least)
 
 
-def _show(fitted: Fitted, model: Path, *, helps: bool, written: bool, min_gain: float) -> None:
+def _show(fitted: Fitted, model: Path, *, helps: bool, written: bool, least: float | None) -> None:
     found = fitted.comparison
     click.echo(", ".join(f"{name} {weight:g}" for name, weight in fitted.fusion.weights.items()) + f" (penalty {fitted.penalty:g})")
     click.echo(
@@ -87,6 +96,7 @@ def _show(fitted: Fitted, model: Path, *, helps: bool, written: bool, min_gain: 
         left = ": turned off, these queries keep the first pass's order" if kind in fitted.fusion.off else ""
         click.echo(f"  {kind}: {gain.difference:+.4f} over first pass ({gain.low:+.4f} to {gain.high:+.4f}, {gain.queries} queries){left}")
     if not helps:
-        click.echo(f"not written: fusing gains less than {min_gain:g}; the manifest stays as it was")
+        reason = "loses more than chance would" if least is None else f"gains less than {least:g}"
+        click.echo(f"not written: fusing {reason}; the manifest stays as it was")
     elif written:
         click.echo(f"written into {model / 'manifest.json'}")

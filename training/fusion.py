@@ -54,6 +54,10 @@ class Fitted:
         """Whether fusing gains at least so much NDCG@10 on queries that it was not fitted on."""
         return self.comparison.difference >= least
 
+    def does_no_harm(self) -> bool:
+        """Whether the queries leave it open that fusing helps: what speaks for it then is the prior."""
+        return self.comparison.high >= 0
+
 
 def fit_fusion(lists: Sequence[FusionList], *, folds: int = 5, penalties: Sequence[float] = PENALTIES, prior: Prior = NO_PRIOR) -> Fitted:
     """The fusion of all lists, and its gain by nested cross-validation; with few lists it stays near the `prior`."""

@@ -152,6 +152,16 @@ def test_all_windows_of_a_query_are_in_one_fold() -> None:
     assert not twice.helps(0.002)
 
 
+def test_a_loss_within_chance_is_no_harm(useful: Fitted) -> None:
+    by_chance, for_certain = (
+        replace(useful, comparison=replace(useful.comparison, difference=-0.01, high=high)) for high in (0.001, -0.001)
+    )
+
+    assert not by_chance.helps(0.002)
+    assert by_chance.does_no_harm()
+    assert not for_certain.does_no_harm()
+
+
 def test_two_fits_are_equal(useful: Fitted) -> None:
     assert fitted(windows(informative=True)) == useful
 
@@ -217,6 +227,6 @@ def test_a_query_of_two_data_sets_is_two_queries() -> None:
 
 
 def test_queries_and_windows_are_told_apart_in_what_is_printed(useful: Fitted, capsys: pytest.CaptureFixture[str]) -> None:
-    _show(replace(useful, lists=2 * QUERIES, first_passes=("bm25", "rrf")), Path("model"), helps=True, written=False, min_gain=0.002)
+    _show(replace(useful, lists=2 * QUERIES, first_passes=("bm25", "rrf")), Path("model"), helps=True, written=False, least=0.002)
 
     assert f"over {QUERIES} queries, fitted on {2 * QUERIES} windows of bm25 and rrf: " in capsys.readouterr().out
