@@ -121,15 +121,18 @@ def mlm(*, documents: int, **options: Any) -> None:
 
 
 @command.command()
-@training_options(steps=60, seeds=1)
+@training_options(steps=200, seeds=1)
 @click.option(
-    "--teacher", type=_RUN, default=CHECKOUT / "runs" / "best", help="A finished run's folder; default: runs/best (`make models`)."
+    "--teacher",
+    type=_RUN,
+    default=CHECKOUT / "runs" / "best-taught",
+    help="A finished run's folder; default: runs/best-taught (`make models`).",
 )
 def size(*, teacher: Path, **options: Any) -> None:
-    """Students of 1 to 12 layers, three losses, and those that read documents ahead of time. About 5 minutes.
+    """Students of 1 to 12 layers, three losses, and those that read documents ahead of time. About 40 minutes.
 
     \b
-    Example: rerank experiments size --teacher runs/best
+    Example: rerank experiments size --teacher runs/best-taught
     """
     from training.experiments import size as experiment  # noqa: PLC0415 - torch is slow to import
 
@@ -144,14 +147,14 @@ def size(*, teacher: Path, **options: Any) -> None:
     "runs",
     type=_RUN,
     multiple=True,
-    default=(CHECKOUT / "runs" / "fast", CHECKOUT / "runs" / "instant"),
-    help="A finished run's folder; repeatable; default: runs/fast and runs/instant (`make models`).",
+    default=(CHECKOUT / "runs" / "fast-taught", CHECKOUT / "runs" / "instant-taught"),
+    help="A finished run's folder; repeatable; default: runs/fast-taught and runs/instant-taught (`make models`).",
 )
 def quantization(*, runs: tuple[Path, ...], **options: Any) -> None:
     """Float, bf16, int8 dynamic and int8 static of finished networks. Nothing is trained. About 5 minutes.
 
     \b
-    Example: rerank experiments quantization --run runs/fast
+    Example: rerank experiments quantization --run runs/fast-taught
     """
     from training.experiments.quantization import quantization as experiment  # noqa: PLC0415 - torch is slow to import
 
