@@ -124,6 +124,12 @@ def test_static_quantization_scores_a_document_alike_in_any_company(base, tmp_pa
     assert both[1] == pytest.approx(alone[0], abs=1e-6)
 
 
+@pytest.mark.parametrize("calibrated", [False, True])
+def test_quantizing_gives_no_advice_that_the_user_cannot_follow(base, tmp_path, judged, caplog, calibrated):
+    export(run_file(base, tmp_path / "run.yaml"), tmp_path / "model", INFO, calibration=judged if calibrated else None)
+    assert "pre-processing" not in caplog.text
+
+
 def test_two_static_exports_are_byte_equal(base, tmp_path, judged):
     run = run_file(base, tmp_path / "run.yaml")
     for name in ("first", "second"):

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 import torch
+from transformers import AutoModel
 
 from tests.training.tiny import make_base, make_other_base
+from training.models.bi_encoder import load_bi_encoder
 from training.models.cross_encoder import keep_layers, load_cross_encoder
 from training.models.decomposed import decompose, load_decomposed
 from training.models.dropout import dropout
@@ -29,6 +31,19 @@ def test_the_first_token_path_gives_transformers_own_logits(base, pairs):
     ids, mask, types = pairs
     own = network.model(input_ids=ids, attention_mask=mask, token_type_ids=types).logits[:, 0]
     assert torch.allclose(network(ids, mask, types), own, atol=1e-6)
+
+
+def test_an_encoder_without_a_pooler_is_loaded_without_advice_and_one_without_a_layer_is_refused(tmp_path, capfd):
+    base = make_base(tmp_path / "base")
+    bare = AutoModel.from_pretrained(base, add_pooling_layer=False)
+    bare.save_pretrained(base)
+    capfd.readouterr()
+    load_bi_encoder(str(base), pooling="mean")
+    assert "not initialized" not in "".join(capfd.readouterr())
+    bare.encoder.layer = bare.encoder.layer[:2]
+    bare.save_pretrained(base, state_dict=bare.state_dict())
+    with pytest.raises(ValueError, match=r"16 of the encoder's weights are not in it, such as encoder\.layer\.2"):
+        load_bi_encoder(str(base), pooling="mean")
 
 
 def test_padding_does_not_reach_a_pair_s_logit(base, pairs):

@@ -160,7 +160,7 @@ def test_ratings_and_qrels_are_read_as_told(tmp_path: Path) -> None:
         (["--rating", "high=3"], "'high' is not a number"),
         (["--rating", "100"], "NAME=NUMBER"),
         (["--preset", "nobody"], "there is no preset 'nobody'"),
-        (["--grade-column", "label"], "there is no column 'label'; there are query, doc_id, grade"),
+        (["--grade-column", "label"], "there is no column 'label'; there are query, doc_id, grade: name yours by --grade-column"),
         (["--max-hits", "0"], "0 is not in the range x>=2"),
         (["--memory-limit", "lots"], "DuckDB takes no memory limit 'lots': give a number and a unit, such as 4GB"),
         (["--run-queries", __file__], "--run-queries names the queries of a run: give --run too"),

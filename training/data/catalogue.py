@@ -85,14 +85,14 @@ def catalogue_columns(preset: str | None, roles: Sequence[str], id_column: str) 
 def read_catalogue(paths: Sequence[Path], columns: CatalogueColumns) -> tuple[Catalogue, Report]:
     """The documents of JSONL, CSV or TSV files, plain or gzipped; of an id that repeats, the first.
 
-    Raises ValueError where a role that the user named comes from columns that no row has.
+    Raises ValueError where no row has the column of the id, or those of a role that the user named.
     """
     catalogue: dict[str, Fields] = {}
     bad: list[BadRow] = []
     known: set[str] = set()
     for path in paths:
         for line, row in _rows(path):
-            if columns.named and not isinstance(row, str):
+            if not isinstance(row, str):
                 known |= row.keys()
             reason = row if isinstance(row, str) else _add(catalogue, row, columns)
             if reason is not None:
@@ -107,11 +107,14 @@ def read_catalogue(paths: Sequence[Path], columns: CatalogueColumns) -> tuple[Ca
 
 
 def _refuse_unknown(columns: CatalogueColumns, known: Set[str]) -> None:
-    for role, names in columns.roles.items():
+    have = f"the rows have {', '.join(sorted(known))}"
+    if known.isdisjoint([columns.doc_id, columns.doc_id.split(".")[0]]):
+        raise ValueError(f"no row has the id's column {columns.doc_id!r}: name it by --id-column; {have}")
+    for role, names in columns.roles.items() if columns.named else ():
         paths = [names] if isinstance(names, str) else names
         columns_named = [path.partition("[")[0] for path in paths]
         if known.isdisjoint([*columns_named, *(name.split(".")[0] for name in columns_named)]):
-            raise ValueError(f"--role {role}={','.join(paths)}: no row has it; the rows have {', '.join(sorted(known))}")
+            raise ValueError(f"--role {role}={','.join(paths)}: no row has it; {have}")
 
 
 def document(row: Mapping[str, object], columns: CatalogueColumns) -> Fields:

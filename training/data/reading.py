@@ -39,16 +39,19 @@ class Raw:
     delimiter: str = ","
     paths: tuple[Path, ...] = ()
 
-    def column(self, path: str) -> StringScalar:
-        """The column of this name or path, as text, empty as null; of `a|b`, b where a is empty."""
-        return ibis.coalesce(*map(self._column, path.split("|")))
+    def column(self, path: str, option: str = "") -> StringScalar:
+        """The column of this name or path, as text, empty as null; of `a|b`, b where a is empty.
 
-    def _column(self, path: str) -> StringScalar:
+        Raises ValueError for one that the rows do not have, with the `option` that names another.
+        """
+        return ibis.coalesce(*(self._column(name, option) for name in path.split("|")))
+
+    def _column(self, path: str, option: str) -> StringScalar:
         if self.form == "json":
             return json_text(self.rows.text, path)
         if path not in self.rows.columns or path == "file":
             known = ", ".join(name for name in self.rows.columns if name != "file")
-            raise ValueError(f"there is no column {path!r}; there are {known}")
+            raise ValueError(f"there is no column {path!r}; there are {known}" + (f": name yours by {option}" if option else ""))
         return self.rows[path].cast("string").strip().nullif("")
 
     def swallowed(self) -> tuple[BooleanScalar, str]:

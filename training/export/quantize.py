@@ -6,8 +6,10 @@ score does not depend on its neighbours, and a value beyond the range is cut off
 
 from __future__ import annotations
 
+import logging
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -23,9 +25,7 @@ def quantize(model: onnx.ModelProto, *, per_channel: bool = True, reduce_range: 
 
     `reduce_range` keeps weights to 7 bits, for CPUs without VNNI, where pairs of 8-bit products saturate.
     """
-    with tempfile.TemporaryDirectory() as folder:
-        source, target = Path(folder) / "float.onnx", Path(folder) / "int8.onnx"
-        onnx.save(model, source)
+    with _saved(model) as (source, target):
         quantize_dynamic(
             source,
             target,
@@ -59,9 +59,7 @@ class _Batches(CalibrationDataReader):
 
 def quantize_calibrated(model: onnx.ModelProto, batches: Iterable[Batch], *, per_channel: bool = True) -> onnx.ModelProto:
     """The graph with int8 products whose activations have the ranges seen on the batches."""
-    with tempfile.TemporaryDirectory() as folder:
-        source, target = Path(folder) / "float.onnx", Path(folder) / "int8.onnx"
-        onnx.save(model, source)
+    with _saved(model) as (source, target):
         quantize_static(
             source,
             target,
@@ -76,3 +74,22 @@ def quantize_calibrated(model: onnx.ModelProto, batches: Iterable[Batch], *, per
             extra_options={"MatMulConstBOnly": True, "OpTypesToExcludeOutputQuantization": ["MatMul"]},
         )
         return onnx.load(target)
+
+
+@contextmanager
+def _saved(model: onnx.ModelProto) -> Iterator[tuple[Path, Path]]:
+    """The model in a file, and the file for what becomes of it; without the library's advice to pre-process the graph, which no user of
+    the command can follow."""
+    root = logging.getLogger()
+    root.addFilter(_is_no_advice)
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            source = Path(folder) / "float.onnx"
+            onnx.save(model, source)
+            yield source, Path(folder) / "int8.onnx"
+    finally:
+        root.removeFilter(_is_no_advice)
+
+
+def _is_no_advice(record: logging.LogRecord) -> bool:
+    return "pre-processing before quantization" not in record.getMessage()

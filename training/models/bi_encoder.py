@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 from transformers import AutoConfig, AutoModel
+from transformers.utils import logging as transformers_logging
 
 from training.models.cross_encoder import keep_layers, with_dropout
 from training.models.dropout import replace_dropout
@@ -69,11 +70,29 @@ class BiEncoder(nn.Module):
 
 def load_bi_encoder(source: str, *, pooling: str, layers: Sequence[int] | None = None, dropout: float = 0.1) -> BiEncoder:
     """A bi-encoder on any encoder of a directory or hub id; `layers` and `dropout` as in `load_cross_encoder`."""
-    model = AutoModel.from_pretrained(source, config=with_dropout(AutoConfig.from_pretrained(source), dropout))
-    # Its pooler is a leftover of pre-training that vectors never use: without it, it is neither trained nor saved.
-    if getattr(model, "pooler", None) is not None:
-        model.pooler = None
+    model = _without_pooler(source, dropout)
     if layers is not None:
         keep_layers(model, layers)
     replace_dropout(model)
     return BiEncoder(model, pooling=pooling)
+
+
+def _without_pooler(source: str, dropout: float) -> Any:
+    """The encoder, or ValueError where its weights are not whole.
+
+    Its pooler is a leftover of pre-training that vectors never use: without it, it is neither trained nor saved. Many checkpoints lack it,
+    and the library's advice to train it first would only make users doubt the base.
+    """
+    config = with_dropout(AutoConfig.from_pretrained(source), dropout)
+    before = transformers_logging.get_verbosity()
+    transformers_logging.set_verbosity_error()
+    try:
+        model, loading = AutoModel.from_pretrained(source, config=config, output_loading_info=True)
+    finally:
+        transformers_logging.set_verbosity(before)
+    missing = sorted(name for name in loading["missing_keys"] if not name.startswith("pooler."))
+    if missing:
+        raise ValueError(f"{source}: {len(missing)} of the encoder's weights are not in it, such as {missing[0]}")
+    if getattr(model, "pooler", None) is not None:
+        model.pooler = None
+    return model
