@@ -8,6 +8,7 @@ read costs speed and no answer.
 
 from __future__ import annotations
 
+import os
 import struct
 import threading
 import time
@@ -193,7 +194,7 @@ def _opened(directory: Path, *, read_only: bool) -> lmdb.Environment:
     if not read_only:
         directory.mkdir(parents=True, exist_ok=True)
     # readahead off: neighbours in the tree are no neighbours in a result list.
-    return lmdb.open(
+    environment = lmdb.open(
         str(directory),
         map_size=_MAP_BYTES,
         max_dbs=4,
@@ -202,6 +203,22 @@ def _opened(directory: Path, *, read_only: bool) -> lmdb.Environment:
         readahead=False,
         create=not read_only,
     )
+    if not read_only:
+        _reach_the_last_page(environment, directory / "data.mdb")
+    return environment
+
+
+def _reach_the_last_page(environment: lmdb.Environment, file: Path) -> None:
+    """Make the file as long as its pages are counted: to read a mapped page behind the end of a file kills the process (SIGBUS).
+
+    A file that was cut off, by a copy that did not finish, then has empty pages, which LMDB calls corrupted. In a sound one they are free,
+    and take no room on the disk.
+    """
+    # Under the writers' lock: the file of a process that writes meanwhile would be cut off here.
+    with environment.begin(write=True), file.open("r+b") as opened:
+        end = (environment.info()["last_pgno"] + 1) * environment.stat()["psize"]
+        if opened.seek(0, os.SEEK_END) < end:
+            opened.truncate(end)
 
 
 def _on_disk(record: bytes) -> int:

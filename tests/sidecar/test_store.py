@@ -270,6 +270,30 @@ def test_what_is_no_store_is_not_opened(open_store, tmp_path):
         open_store()
 
 
+@pytest.mark.parametrize("share", [0.2, 0.5, 0.9])
+def test_a_store_that_was_cut_off_costs_records_and_no_process(open_store, tmp_path, share):
+    whole = open_store()
+    for number in range(40):
+        whole.put_many([(key(number), a_page_of(number))])
+    whole.close()
+    file = tmp_path / "store" / "data.mdb"
+    os.truncate(file, int(file.stat().st_size * share))
+    reader = multiprocessing.get_context("spawn").Process(target=read_and_write_all, args=(str(tmp_path / "store"),))
+    reader.start()
+    reader.join()
+    assert reader.exitcode == 0
+
+
+def read_and_write_all(directory: str) -> None:
+    try:
+        store = DocumentStore(Path(directory), STATES, max_bytes=10**7, read_only=False, metrics=Metrics())
+        found = store.get_many([key(number) for number in range(40)])
+        assert all(states is None or same(states, a_page_of(number)) for number, states in enumerate(found))
+        store.put_many([(key(number), a_page_of(number)) for number in range(40)])
+    except StoreFailed:
+        pass
+
+
 def test_what_many_small_records_take_is_counted_as_the_disk_has_it(tmp_path):
     vectors: Codec[bytes] = Codec(pack=lambda value: value, unpack=bytes)
     store = DocumentStore(tmp_path / "vectors", vectors, max_bytes=10**9, read_only=False, metrics=Metrics())
