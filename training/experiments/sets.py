@@ -36,7 +36,7 @@ class Limits:
     """How much is read. A training query is drawn `draws` times, each time with other judged hits where it has more than `hits`."""
 
     train_queries: int = 150
-    test_queries: int = 60
+    test_queries: int = 300
     hits: int = 20
     draws: int = 2
 
