@@ -29,7 +29,7 @@ from sidecar.encoding import Fields, field_text
 from training.allocator import keep_freed_memory
 from training.bases import base_directory
 from training.distil.queries import words_of
-from training.networks import load_tokenizer
+from training.networks import known_positions, load_tokenizer
 from training.trainer import last_whole_checkpoint, set_precision
 
 # What BERT's kin and RoBERTa's kin call them; a tokenizer has one of each.
@@ -89,7 +89,8 @@ def pretrain(base: str, documents: Iterable[Fields], output: Path, settings: Pre
     trainer = Trainer(
         model,
         _arguments(settings, output, report_to),
-        train_dataset=_Texts(texts, tokenizer, settings.max_tokens),
+        # An exported model keeps as many positions as its template has tokens.
+        train_dataset=_Texts(texts, tokenizer, min(settings.max_tokens, known_positions(model))),
         data_collator=DataCollatorForLanguageModeling(tokenizer, mlm_probability=settings.masked),
     )
     result = trainer.train(resume_from_checkpoint=checkpoint)

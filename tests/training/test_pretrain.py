@@ -43,6 +43,19 @@ def test_a_base_of_any_family_learns_and_is_a_base_again(tmp_path, kind):
 
 
 @pytest.mark.parametrize("kind", ["bert", "roberta"])
+def test_texts_are_cut_at_the_positions_of_the_base(tmp_path, kind):
+    base = make(tmp_path / "base", kind)
+    model = AutoModelForMaskedLM.from_pretrained(base)
+    embeddings = model.base_model.embeddings
+    positions = 8 + (2 if kind == "roberta" else 0)
+    rows = embeddings.position_embeddings.weight[:positions].detach().clone()
+    embeddings.position_embeddings.weight = torch.nn.Parameter(rows)
+    model.config.max_position_embeddings = positions
+    model.save_pretrained(base)
+    assert pretrain(str(base), [{"title": "red sofa " * 20}] * 4, tmp_path / "out", QUICK, report_to="none") > 0
+
+
+@pytest.mark.parametrize("kind", ["bert", "roberta"])
 def test_a_new_word_is_one_token_that_starts_as_the_mean_of_its_pieces(tmp_path, kind):
     base = make(tmp_path / "base", kind)
     tokenizer, model = masking_tokenizer(str(base)), AutoModelForMaskedLM.from_pretrained(base)
