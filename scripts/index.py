@@ -45,7 +45,7 @@ def _renamed(_context: click.Context, _parameter: click.Parameter, values: tuple
     metavar="TARGET=SOURCE",
     help="Index SOURCE, a column or a dotted path into one (author.name), as TARGET; repeatable.",
 )
-@click.option("--id-field", help="The field that holds the id; default: `_id` or `id`.")
+@click.option("--id-field", "--id-column", help="The field that holds the id; default: `_id` or `id`.")
 @click.option("--sidecar", default="http://127.0.0.1:8080", show_default=True, help="Where the vectors come from.")
 @click.option("--states", metavar="PROFILE", help="Then have this decomposed profile read the documents ahead of searches (`instant`).")
 @click.option("--no-vectors", is_flag=True, help="Index without vectors: no sidecar, no k-NN plugin, no knn queries.")
