@@ -1,4 +1,4 @@
-"""A real gunicorn on tiny models, shared by the tests that only ask it; the tests that kill one start their own."""
+"""A real gunicorn on tiny models, shared by the tests that only ask it; the tests that kill one start their own. And a document store."""
 
 from __future__ import annotations
 
@@ -15,6 +15,10 @@ from pathlib import Path
 import httpx
 import pytest
 
+from sidecar.metrics import Metrics
+from sidecar.states import STATES
+from sidecar.store import DocumentStore
+from tests.sidecar.fakes import FakeClock
 from tests.sidecar.tiny import write_model
 
 ROOT = Path(__file__).parents[2]
@@ -83,3 +87,18 @@ def own_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """One sidecar for the tests that change its models or kill its worker."""
     with running(tmp_path_factory.mktemp("own"), RERANK_RELOAD_INTERVAL_S="0.05") as started:
         yield started
+
+
+@pytest.fixture
+def open_store(tmp_path):
+    opened = []
+
+    def begin(*, pages: int = 1000, read_only: bool = False, clock=None, step: int = 1000):
+        settings = {"max_bytes": pages * 4096, "read_only": read_only, "step_bytes": step * 4096}
+        store = DocumentStore(tmp_path / "store", STATES, metrics=Metrics(), clock=clock or FakeClock(), **settings)
+        opened.append(store)
+        return store
+
+    yield begin
+    for store in opened:
+        store.close()
