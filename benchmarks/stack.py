@@ -91,7 +91,9 @@ def running_stack(catalogue: Path, models: Path, profile: str) -> Iterator[Stack
             with stack.sidecar({}) as service:
                 embedder = SidecarEmbedder(service.url) if _embeds(models) else None
                 products, mapping = find_catalogue(catalogue).products, CHECKOUT / "mappings" / "products.json"
-                index_catalogue(client, Job(products, INDEX, mapping, FieldNames(), embedder, remove_old=True), lambda _: None)
+                # Anew each time: the node keeps an index from one run to the next, the store of its vectors ends with the run.
+                job = Job(products, INDEX, mapping, FieldNames(), embedder, remove_old=True, rebuild=True)
+                index_catalogue(client, job, lambda _: None)
             # One segment: what merging does in the background would disturb a part of the figures.
             client.indices.forcemerge(index=INDEX, params={"max_num_segments": "1"})
             yield stack
