@@ -88,7 +88,7 @@ def test_a_named_role_whose_column_no_row_has_is_refused_with_those_that_there_a
 def test_an_id_column_that_no_row_has_is_refused_with_those_that_there_are(tmp_path: Path, preset: str | None) -> None:
     path = tmp_path / "shop.csv"
     path.write_text("sku,title\n1,lamp\n")
-    with pytest.raises(ValueError, match=r"the id's column 'id': name it by --id-column; the rows have sku, title"):
+    with pytest.raises(ValueError, match=r"the id's column 'id': name it by --id-column or --preset; the rows have sku, title"):
         read_catalogue([path], catalogue_columns(preset, [], "id"))
     assert list(read_catalogue([path], catalogue_columns(preset, [], "sku"))[0]) == ["1"]
 

@@ -29,7 +29,10 @@ def test_an_empty_file_is_refused() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--preset", "msrd", "--id-column", "id"], "check --id-column, --preset and --role"),
+        (
+            ["--preset", "msrd", "--id-column", "id"],
+            "no row has the id's column 'id': name it by --id-column or --preset; the rows have name, sku",
+        ),
         (["--id-column", "name"], "check --id-column or --preset, and --doc-column"),
         (["--rating", "7=1"], "--rating RATING=GRADE must name each rating"),
         (["--grade-column", "query"], "check --grade-column"),

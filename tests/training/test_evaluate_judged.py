@@ -92,6 +92,9 @@ def test_an_empty_file_of_judgments_is_named(tmp_path):
 def test_a_catalogue_of_which_no_row_is_a_document_is_refused_with_the_reason(rated, tmp_path):
     path = tmp_path / "products.jsonl"
     path.write_text('{"sku": "a", "title": "lamp"}\n{"sku": "b", "title": "door"}\n')
+    with pytest.raises(InvalidCatalogue, match=r"the id's column 'id': name it by --id-column or --preset; the rows have sku, title"):
+        read_own(OwnFiles(JudgmentsFile(rated), path), "all")
+    path.write_text('{"id": "", "title": "lamp"}\n{"id": null, "title": "door"}\n')
     with pytest.raises(InvalidCatalogue, match=r"catalogue: nothing is left of 2, of which 2 were dropped for 'no id'; check --id-column"):
         read_own(OwnFiles(JudgmentsFile(rated), path), "all")
 

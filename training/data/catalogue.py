@@ -109,7 +109,7 @@ def read_catalogue(paths: Sequence[Path], columns: CatalogueColumns) -> tuple[Ca
 def _refuse_unknown(columns: CatalogueColumns, known: Set[str]) -> None:
     have = f"the rows have {', '.join(sorted(known))}"
     if known.isdisjoint([columns.doc_id, columns.doc_id.split(".")[0]]):
-        raise ValueError(f"no row has the id's column {columns.doc_id!r}: name it by --id-column; {have}")
+        raise ValueError(f"no row has the id's column {columns.doc_id!r}: name it by --id-column or --preset; {have}")
     for role, names in columns.roles.items() if columns.named else ():
         paths = [names] if isinstance(names, str) else names
         columns_named = [path.partition("[")[0] for path in paths]
