@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Sequence
 from pathlib import Path
@@ -198,4 +199,6 @@ def _weights(pairs: tuple[str, ...]) -> dict[str, float]:
             weights[name] = float(weight or 1)
         except ValueError:
             raise click.BadParameter(f"{pair!r}: the weight is not a number") from None
+        if not 0 < weights[name] < math.inf:
+            raise click.BadParameter(f"{pair!r}: the weight is not above 0")
     return weights

@@ -126,7 +126,7 @@ def command(
     sets, place, embedder = chosen.selection().read(), chosen.place(first_passes, served), chosen.embedder_directory()
     sets = [misspelt(judged) for judged in sets] if slips else sets
     for line in too_few(sets):
-        notes.print(f"warning: {line}", markup=False)
+        notes.print(f"warning: {line}")
     plan = Plan(window, depths, names_of(first_passes))
     report, evaluated = evaluate_all(sets, place, models, embedder, plan, labels=labels, relevant_from=relevant_from, progress=progress_bar)
     write(out, report, evaluated)
@@ -153,7 +153,7 @@ def _show(report: Report, out: Path, *, as_json: bool) -> None:
 
     for judged in report.sets:
         for note in judged.notes:
-            notes.print(f"{judged.name}: {note}", markup=False)
+            notes.print(f"{judged.name}: {note}")
     if as_json:
         print_json(report)
         return

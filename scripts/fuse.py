@@ -10,7 +10,7 @@ import click
 from scripts.evaluation import Chosen, evaluation_options
 from scripts.first_passes import FirstPass, first_pass_option, names_of
 from scripts.fusion_prior import prior_option
-from scripts.output import json_option, print_json, progress_bar
+from scripts.output import json_option, notes, print_json, progress_bar
 from sidecar.fusion import DENSE
 from sidecar.log import configure_logging
 
@@ -69,6 +69,9 @@ def command(
     near = NO_PRIOR if prior is None else prior.without(DENSE) if no_similarity else prior
     try:
         sets, place, embedder = chosen.selection().read(), chosen.place(first_passes), chosen.embedder_directory()
+        for judged in sets:
+            for note in judged.notes:
+                notes.print(f"{judged.name}: {note}")
         fitted = fuse_model(model, sets, place, embedder, plan, folds=folds, progress=progress_bar, prior=near)
     except ValueError as error:
         raise click.ClickException(str(error)) from error

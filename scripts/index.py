@@ -105,7 +105,7 @@ def _tell_slips(renamed: dict[str, str], job: Job) -> None:
     for target in sorted({*renamed.values()} - {*fields, *KNOWN_COLUMNS, "_id", "id"}):
         meant = difflib.get_close_matches(target, [*KNOWN_COLUMNS, *fields], n=1)
         likely = f": did you mean {meant[0]}?" if meant else ""
-        notes.print(f"{target} is no field of {job.mapping.name}, and models read none of that name{likely}", markup=False)
+        notes.print(f"{target} is no field of {job.mapping.name}, and models read none of that name{likely}")
 
 
 def _fill(job: Job, states: SidecarStates) -> Filled:
@@ -126,7 +126,7 @@ def mapping_file(name: str) -> Path:
 
 def _show(outcome: Outcome, alias: str, filled: Filled | None, *, without_vectors: bool, as_json: bool) -> None:
     for row in outcome.bad[:_MOST_SHOWN]:
-        notes.print(f"left out: {row}", markup=False)
+        notes.print(f"left out: {row}")
     if outcome.left_out > _MOST_SHOWN:
         notes.print(f"... and {outcome.left_out - _MOST_SHOWN} more")
     if as_json:
@@ -142,6 +142,6 @@ def _show(outcome: Outcome, alias: str, filled: Filled | None, *, without_vector
         f"{alias} -> {outcome.index}: {outcome.indexed} indexed, {outcome.already} there before, {outcome.left_out} left out{vectors}"
     )
     if outcome.kept:
-        notes.print(f"not removed, as it holds what was left out now: {', '.join(outcome.kept)}", markup=False)
+        notes.print(f"not removed, as it holds what was left out now: {', '.join(outcome.kept)}")
     if outcome.removed:
         click.echo(f"removed: {', '.join(outcome.removed)}")

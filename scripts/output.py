@@ -60,7 +60,7 @@ url_option = click.option(
 index_option = click.option("--index", default="products", show_default=True, callback=_name, help="Alias or index.")
 
 # Progress and warnings go beside the result, so that a pipe gets the result alone.
-notes = Console(stderr=True, highlight=False, soft_wrap=True)
+notes = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
 
 # Two pages need room; a file or a pipe has no width of its own.
 _PIPE_WIDTH = 150

@@ -70,7 +70,7 @@ def put(
     overrides = {"url": list(sidecar) or None, "deadline_ms": deadline_ms, "profile": profile, "neighbours": near}
     body = pipelines.read_pipeline(definition_file(definition), {key: value for key, value in overrides.items() if value is not None})
     for urls, named in pipelines.sidecars(body):
-        check_profile(urls, named, lambda line: notes.print(line, markup=False))
+        check_profile(urls, named, notes.print)
     with connected(url) as client:
         if neighbours:
             pipelines.check_vectors(client, index, neighbours)

@@ -39,6 +39,12 @@ def test_an_attribute_is_swapped_where_the_query_names_it() -> None:
     assert longer[1] == lists[1]
 
 
+def test_what_the_query_names_too_is_no_wrong_value() -> None:
+    documents = {"a": {"title": "white shoe", "color": "white"}, "b": {"title": "black shoe", "color": "black"}}
+    lists = [TrainingList("black or white shoe", ("a", "b"), (2.0, 2.0))]
+    assert with_swaps(lists, documents) == (lists, {})
+
+
 @pytest.mark.parametrize(
     "item",
     [TrainingList("red shoe", ("a", "b"), None, teacher=(1.0, 0.0)), TrainingList("red shoe", ("a", "b"), (3.0, 0.0), teacher=(1.0, 0.0))],

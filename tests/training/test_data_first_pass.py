@@ -93,6 +93,12 @@ def test_a_line_of_texts_without_a_tab_is_named(tmp_path: Path) -> None:
         read_texts(tmp_path / "queries.tsv")
 
 
+def test_an_id_of_several_texts_is_refused_with_both(tmp_path: Path) -> None:
+    (tmp_path / "queries.tsv").write_text("q1\tlamp\nq2\tdesk\nq1\tlamp\nq1\tdoor\n")
+    with pytest.raises(ValueError, match=r"queries\.tsv:4: the query id 'q1' has several texts, such as 'lamp' and 'door'"):
+        read_texts(tmp_path / "queries.tsv")
+
+
 def test_the_command_mines_a_run_whose_ids_are_numbers(tmp_path: Path) -> None:
     (tmp_path / "run.trec").write_text("".join(f"q1 Q0 d{i} {i} {100 - i} bm25\n" for i in range(10, 30)))
     (tmp_path / "queries.tsv").write_text("q1\tlamp\n")

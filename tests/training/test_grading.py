@@ -75,6 +75,17 @@ def test_without_a_curve_the_logs_own_rate_at_each_place_is_expected(engine: Eng
     assert (found["lamp", "a"]["grade"], found["desk", "b"]["grade"]) == (2.0, 0.0)
 
 
+def test_purchases_from_pages_that_the_log_does_not_know_change_no_other_grade(engine: Engine) -> None:
+    shown = [row for place in range(1, 6) for row in events("lamp", f"p{place}", "impression", 60, place)]
+    clicks = [row for place in range(1, 6) for row in events("lamp", f"p{place}", "click", 12, place)]
+    elsewhere = events("desk", "d", "purchase", 60)
+    alone, beside = (
+        by_pair(grade_by_position(engine, log(*rows), PositionModel()).rows) for rows in (shown + clicks, shown + clicks + elsewhere)
+    )
+    assert alone == beside
+    assert any(row["grade"] > 0 for row in alone.values())
+
+
 def test_a_pair_that_was_hardly_shown_gets_no_grade_rather_than_a_zero(engine: Engine) -> None:
     rows = log(
         *(events("lamp", "a", "impression", 10, 1) + events("lamp", "a", "click", 5, 1)),

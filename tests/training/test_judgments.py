@@ -45,6 +45,14 @@ def test_ratings_that_are_no_grades_are_bad_rows(engine: Engine, tmp_path: Path)
     assert sorted(row.line for row in report.examples if row.line) == [3, 4, 5, 6]
 
 
+def test_judgments_that_an_open_quote_takes_in_are_counted_as_lost(engine: Engine, tmp_path: Path) -> None:
+    path = tmp_path / "j.tsv"
+    path.write_text('query\tdoc_id\tgrade\nlamp\td1\t1\n"air max\td1\t2\ndesk\td2\t1\ntv 55"\td3\t1\nsofa\td4\t1\n')
+    read = read_judgments(engine, [path], JudgmentColumns())
+    assert [row["query"] for row in rows(read)] == ["lamp", "sofa"]
+    assert read.report.rows == 5
+
+
 def test_a_quepid_document_becomes_judgments(tmp_path: Path) -> None:
     path = quepid(tmp_path / "j.json.gz", {"docId": "d1", "rating": "100.000"}, {"docId": 2, "rating": 10}, {"docId": "d3", "rating": "1"})
     assert [(row["doc_id"], row["grade"]) for row in rows(read_quepid(path))] == [("2", 2.0), ("d1", 3.0), ("d3", 1.0)]

@@ -233,6 +233,15 @@ def test_a_byte_order_mark_is_no_part_of_the_first_column(engine: Engine, tmp_pa
     assert (row["item_id"], row["user_id"]) == ("i1", "u1")
 
 
+@pytest.mark.parametrize("content", [gzip.compress(b"sku\n" + b"a\n" * 9_000)[:-12], b"sku\na\n"], ids=["cut off", "not gzipped"])
+@pytest.mark.parametrize("ending", ["csv", "jsonl"])
+def test_a_file_that_is_no_whole_gzip_is_refused_by_name(engine: Engine, tmp_path: Path, ending: str, content: bytes) -> None:
+    path = tmp_path / f"log.{ending}.gz"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=rf"log\.{ending}\.gz is no whole gzip file"):
+        read_interactions(engine, [path], InteractionColumns(item="sku"))
+
+
 def test_a_row_that_is_not_utf_8_is_a_bad_row(engine: Engine, tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_bytes(b"item,user\ni1,u1\ncaf\xe9,u2\n")

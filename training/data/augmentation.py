@@ -87,5 +87,7 @@ def _wrong(query: str, fields: Fields, values: Mapping[str, Sequence[str]], rng:
     for role in _ROLES:
         own = field_text(fields.get(role)).casefold()
         if own and f" {own} " in words:
-            return swap_attribute(fields, role, values[role], rng)
+            # What the query names too is as good: black, for a query that wants black or white.
+            unwanted = [value for value in values[role] if not _words(value) & _words(query)]
+            return swap_attribute(fields, role, unwanted, rng)
     return None

@@ -23,19 +23,20 @@ _COLUMNS = InteractionColumns(
     item="item", user="user", type="type", timestamp="time", session="session", query="query", position="position", device="device"
 )
 # Users, queries and items follow power laws; every fiftieth row is written twice, every tenth session has no search, one device in a
-# hundred is a bot's and the busiest users are as fast as bots: each rule of the cleaning has work to do.
+# hundred is a bot's and the busiest users are as fast as bots: each rule of the cleaning has work to do. Items and queries grow with the
+# log, so that in one of any size pairs are shown and clicked more than once.
 _LOG = """
 COPY (
     SELECT * EXCLUDE (row, copy) FROM (
         SELECT
             row,
             'u' || (pow(random(), 3) * {rows} / 20)::BIGINT AS user,
-            'i' || (pow(random(), 2) * 200000)::BIGINT AS item,
+            'i' || (pow(random(), 2) * {rows} / 250)::BIGINT AS item,
             CASE WHEN random() < 0.85 THEN 'impression' WHEN random() < 0.8 THEN 'click' WHEN random() < 0.7 THEN 'cart'
                 ELSE 'purchase' END AS type,
             1700000000000 + (random() * 7776000000)::BIGINT AS time,
             's' || (row // 12) AS session,
-            CASE WHEN row // 12 % 10 > 0 THEN 'query ' || (pow(random(), 3) * 300000)::BIGINT END AS query,
+            CASE WHEN row // 12 % 10 > 0 THEN 'query ' || (pow(random(), 3) * {rows} * 3 / 500)::BIGINT END AS query,
             1 + (pow(random(), 2) * 40)::BIGINT AS position,
             CASE WHEN random() < 0.01 THEN 'examplebot' ELSE 'phone' END AS device
         FROM range({start}, {end}) AS t(row)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import gzip
+import zlib
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import TextIO, cast
 
@@ -17,6 +19,7 @@ def open_text(path: Path) -> TextIO:
 
     Bytes that are no UTF-8 become the replacement character: a broken letter is no reason to lose a product.
     """
+    _refuse_half_a_gzip(path)
     opened = gzip.open if path.suffix == ".gz" else open
     return cast(TextIO, opened(path, "rt", encoding="utf-8-sig", errors="replace", newline=""))
 
@@ -44,4 +47,23 @@ def existing(paths: Sequence[Path]) -> list[str]:
     missing = [str(path) for path in paths if not path.exists()]
     if missing or not paths:
         raise FileNotFoundError(f"no such file: {', '.join(missing) or 'none was given'}")
+    for path in paths:
+        _refuse_half_a_gzip(path)
     return [str(path) for path in paths]
+
+
+def _refuse_half_a_gzip(path: Path) -> None:
+    """Raise ValueError where a .gz file is cut off or none: engines read the half of a log as if it were all."""
+    if path.suffix == ".gz" and path.is_file():
+        state = path.stat()
+        _read_to_the_end(path, state.st_size, state.st_mtime_ns)
+
+
+@cache
+def _read_to_the_end(path: Path, _size: int, _changed_ns: int) -> None:
+    try:
+        with gzip.open(path) as file:
+            while file.read(1 << 20):
+                pass
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise ValueError(f"{path} is no whole gzip file ({error}): fetch it again, or take .gz off its name") from error

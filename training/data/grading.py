@@ -112,7 +112,9 @@ def _expected_by_place(usable: Table, shown: Table, model: PositionModel) -> Tab
         observed = events.agg(weight=lambda t: t.weight.sum(), impressions=lambda t: (t.type == model.impression_type).sum())
         return observed.filter(observed.impressions > 0).select("position", rate=observed.weight / observed.impressions)
     looked = shown.mutate(looked=_examined(shown, model.examination))
-    scale = usable.agg(weight=usable.weight.sum()).cross_join(looked.agg(looks=looked.looked.sum()))
+    # Of the pairs that were shown: purchases from pages that the log does not know would make every place seem busier than it is.
+    known = usable.semi_join(shown, ["query", "item_id"])
+    scale = known.agg(weight=known.weight.sum()).cross_join(looked.agg(looks=looked.looked.sum()))
     places = looked.select("position", "looked").distinct()
     return places.cross_join(scale).select("position", rate=lambda t: t.looked * t.weight / t.looks)
 

@@ -138,7 +138,7 @@ def _checked(
     query_id, query, doc, rating = texts
     grade = _grade(number(rating), ratings)
     meaning = "no grade from 0" if ratings is None else f"a rating that is none of {', '.join(f'{known:g}' for known in ratings)}"
-    faults = [*faults, (doc.isnull(), "no document id"), (grade.isnull(), meaning)]
+    faults = [raw.swallowed(), *faults, (doc.isnull(), "no document id"), (grade.isnull(), meaning)]
     read = check(raw, step, faults, {"query_id": query_id, "query": query, "doc_id": doc, "grade": grade})
     faulty = reduce(or_, (condition.fill_null(False) for condition, _ in faults))
     ungraded = raw.rows.filter(faulty, query_id.notnull(), doc.notnull()).select(query_id=query_id, doc_id=doc)

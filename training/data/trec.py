@@ -57,8 +57,8 @@ def read_texts(path: Path) -> Mapping[str, str]:
             query_id, tab, text = line.strip().partition("\t")
             if line.strip() and not tab:
                 raise ValueError(f"{path}:{number}: {line.strip()!r} is not an id, a tab and a text")
-            if tab:
-                texts[query_id] = text
+            if tab and (known := texts.setdefault(query_id, text)) != text:
+                raise ValueError(f"{path}:{number}: the query id {query_id!r} has several texts, such as {known!r} and {text!r}")
     return texts
 
 
