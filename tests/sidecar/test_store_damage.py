@@ -45,14 +45,19 @@ def test_a_store_that_cannot_be_read_knows_nothing_and_one_that_cannot_be_writte
         store.put_many([(key(1), some_states(1))])
 
 
+def kill_at_work(work, store: Path) -> None:
+    """Let another process do this to the store, and kill it once it says by a file that it is in the middle."""
+    process = multiprocessing.get_context("spawn").Process(target=work, args=(str(store),))
+    process.start()
+    while not (store / "at work").exists():
+        assert process.is_alive()
+        process.join(0.01)
+    os.kill(process.pid, signal.SIGKILL)
+    process.join()
+
+
 def test_a_writer_killed_in_the_middle_leaves_whole_records_only(open_store, tmp_path):
-    writer = multiprocessing.get_context("spawn").Process(target=write_for_ever, args=(str(tmp_path / "store"),))
-    writer.start()
-    while not (tmp_path / "store" / "enough").exists():
-        assert writer.is_alive()
-        writer.join(0.01)
-    os.kill(writer.pid, signal.SIGKILL)
-    writer.join()
+    kill_at_work(write_for_ever, tmp_path / "store")
     store = open_store()
     found = [states for states in store.get_many([key(number) for number in range(100_000)]) if states is not None]
     assert len(found) == len(store) > 0
@@ -64,18 +69,12 @@ def write_for_ever(directory: str) -> None:
     for number in range(100_000):
         store.put_many([(key(number), some_states(number))])
         if number == 20:
-            (Path(directory) / "enough").touch()
+            (Path(directory) / "at work").touch()
 
 
 def test_a_reader_killed_while_it_read_does_not_keep_old_pages_for_ever(open_store, tmp_path):
     store = open_store(pages=20)
-    reader = multiprocessing.get_context("spawn").Process(target=read_for_ever, args=(str(tmp_path / "store"),))
-    reader.start()
-    while not (tmp_path / "store" / "reading").exists():
-        assert reader.is_alive()
-        reader.join(0.01)
-    os.kill(reader.pid, signal.SIGKILL)
-    reader.join()
+    kill_at_work(read_for_ever, tmp_path / "store")
     for number in range(300):
         store.put_many([(key(number), a_page_of(number))])
     assert (tmp_path / "store" / "data.mdb").stat().st_size < 150 * 4096
@@ -83,7 +82,7 @@ def test_a_reader_killed_while_it_read_does_not_keep_old_pages_for_ever(open_sto
 
 def read_for_ever(directory: str) -> None:
     with lmdb.open(directory, readonly=True, max_dbs=4) as environment, environment.begin():
-        (Path(directory) / "reading").touch()
+        (Path(directory) / "at work").touch()
         threading.Event().wait()
 
 
