@@ -194,7 +194,8 @@ def _without(refused: frozenset[str], queries: Sequence[GeneratedQuery | str], k
 def _weights(pairs: tuple[str, ...]) -> dict[str, float]:
     weights: dict[str, float] = {}
     for pair in pairs:
-        name, _, weight = pair.partition("=")
+        # A run's folder may have an equals sign in its name.
+        name, _, weight = (pair, "", "") if "=" not in pair or Path(pair).is_dir() else pair.rpartition("=")
         try:
             weights[name] = float(weight or 1)
         except ValueError:

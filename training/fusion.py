@@ -61,6 +61,8 @@ class Fitted:
 
 def fit_fusion(lists: Sequence[FusionList], *, folds: int = 5, penalties: Sequence[float] = PENALTIES, prior: Prior = NO_PRIOR) -> Fitted:
     """The fusion of all lists, and its gain by nested cross-validation; with few lists it stays near the `prior`."""
+    if not lists:
+        raise ValueError("the first pass finds nothing for any of the queries: there is no window to fit a fusion on")
     parts = _folds(lists, folds)
     if len(parts) < 3:
         raise ValueError(f"{len(lists)} lists of {len({item.query for item in lists})} queries are too few to cross-validate a fusion on")

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import gzip
 
+import click
 import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from scripts.distil import command
+from scripts.distil import _weights, command
 from training.batches import TrainingList
 from training.distil.label import Sampling, Teacher, label, mix, sample_candidates, standardise
 from training.distil.queries import generate_queries, read_queries, words_of
@@ -48,6 +49,14 @@ def test_every_line_of_a_query_file_is_a_query_once(tmp_path, name):
 def test_bm25_puts_the_document_that_has_all_terms_first():
     scores = Bm25Retriever(CATALOGUE).scores(["blue lamps"])[0]
     assert list(CATALOGUE)[int(scores.argmax())] == "p6"
+
+
+def test_a_teachers_folder_may_have_an_equals_sign_in_its_name(tmp_path):
+    folder = tmp_path / "lr=0.1"
+    folder.mkdir()
+    assert _weights((str(folder), f"{folder}=2", "bm25=0.5", "e5")) == {str(folder): 2.0, "bm25": 0.5, "e5": 1.0}
+    with pytest.raises(click.BadParameter, match="the weight is not a number"):
+        _weights(("bm25=much",))
 
 
 def test_standardised_scores_have_mean_zero_over_their_members():

@@ -82,6 +82,13 @@ def test_a_folder_of_other_ratings_is_refused_too(tmp_path):
         read_folder(tmp_path, "test")
 
 
+def test_judgments_without_a_relevant_hit_are_refused_for_it(tmp_path):
+    path = tmp_path / "judgments.csv"
+    path.write_text("query,doc_id,grade\nlamp,1,0\nrug,2,0\n")
+    with pytest.raises(InvalidCatalogue, match="judgments, all: all grades of its 2 judged queries are 0"):
+        read_own(OwnFiles(JudgmentsFile(path)), "all")
+
+
 def test_an_empty_file_of_judgments_is_named(tmp_path):
     path = tmp_path / "judgments.csv"
     path.write_text("")

@@ -6,6 +6,7 @@ import json
 import shutil
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import ir_measures
 import pytest
@@ -17,7 +18,7 @@ from tests.training.progress import no_progress
 from tests.training.shop import JUDGED, PRODUCTS, write_models, write_shop
 from training.evaluate.card import annotate_cards
 from training.evaluate.evidence import Plan
-from training.evaluate.files import write
+from training.evaluate.files import file_names, write, write_trec
 from training.evaluate.judged import read_folder
 from training.evaluate.run import evaluate_all
 from training.evaluate.served import Served
@@ -107,6 +108,25 @@ def test_another_tool_reads_the_run_files_and_finds_the_same_figures(out: Path, 
     for system in report["sets"][0]["full"]["systems"]:
         run = ir_measures.read_trec_run(str(folder / f"{system['name'].replace(' ', '-')}.run"))
         assert ir_measures.calc_aggregate([measure], qrels, run)[measure] == pytest.approx(system["means"]["ndcg@10"])
+
+
+def test_every_system_has_a_run_file_of_its_own() -> None:
+    assert file_names(["my model on bm25", "my-model on bm25", "Lampe à", "日本", "my model on bm25"]) == {
+        "my model on bm25": "my-model-on-bm25",
+        "my-model on bm25": "my-model-on-bm25-2",
+        "Lampe à": "lampe",
+        "日本": "unnamed",
+    }
+
+
+def test_document_ids_come_back_from_run_files_as_they_were(tmp_path: Path) -> None:
+    ids = ["A 1", "A_1", "A%201", "100% wool", "B\u00a02"]
+    write_trec(tmp_path, {"bm25": {"lamp": dict.fromkeys(ids, 1.0)}}, {"lamp": dict.fromkeys(ids, 1)}, {"lamp": "lamp"})
+
+    for name, columns in (("bm25.run", 6), ("qrels.txt", 4)):
+        lines = [line.split() for line in (tmp_path / name).read_text(encoding="utf-8").splitlines()]
+        assert {unquote(line[2]) for line in lines} == set(ids)
+        assert {len(line) for line in lines} == {columns}
 
 
 def test_queries_are_numbered_in_run_files_and_named_beside_them(out: Path, report: Any) -> None:

@@ -53,6 +53,11 @@ def useless() -> Fitted:
     return fitted(windows(informative=False))
 
 
+def test_without_a_window_no_fusion_is_fitted_and_the_reason_is_the_first_pass() -> None:
+    with pytest.raises(ValueError, match="the first pass finds nothing for any of the queries"):
+        fitted([])
+
+
 def test_a_feature_that_knows_more_than_the_model_helps(useful: Fitted) -> None:
     assert useful.helps(0.05)
     assert useful.comparison.p_value < 0.01

@@ -139,6 +139,20 @@ def test_several_texts_of_one_topic_are_refused(engine: Engine, tmp_path: Path) 
         read_queries(engine, [topics], query_id="query_id", query="query")
 
 
+def test_texts_that_an_open_quote_takes_in_are_refused_by_line(engine: Engine, tmp_path: Path) -> None:
+    topics = tmp_path / "queries.csv"
+    topics.write_text('query_id,query\n1,rug\n2,"lamp\n3,desk\n4,"door"\n')
+    with pytest.raises(ValueError, match=r"cannot be read whole(?s:.*)queries\.csv:3: "):
+        read_queries(engine, [topics], query_id="query_id", query="query", delimiter=",")
+
+
+def test_a_column_by_the_name_of_the_engines_own_is_refused_in_words(engine: Engine, tmp_path: Path) -> None:
+    path = tmp_path / "j.csv"
+    path.write_text("file,query,doc_id,grade\na,lamp,d1,2\n")
+    with pytest.raises(ValueError, match=r"j\.csv has a column named file"):
+        read_judgments(engine, [path], JudgmentColumns())
+
+
 def test_of_a_pair_that_is_judged_twice_the_higher_grade_counts(engine: Engine, tmp_path: Path) -> None:
     path = tmp_path / "j.csv"
     path.write_text("query,doc_id,grade\nlamp,d1,1\nlamp,d1,3\nlamp,d1,2\nlamp,d2,2\nlamp,d2,2\n")

@@ -11,6 +11,7 @@ from ibis.expr.types import Table
 
 from training.data.engine import Engine, open_engine
 from training.data.interactions import SCHEMA, InteractionColumns, read_interactions
+from training.data.judgments import JudgmentColumns, read_judgments
 from training.data.report import Sample, locate
 
 COLUMNS = InteractionColumns(item="item", user="user", type="action", timestamp="time", position="rank", quantity="count")
@@ -200,7 +201,29 @@ def test_a_path_at_which_no_line_of_a_json_log_has_anything_is_refused(engine: E
         read_interactions(engine, [path], InteractionColumns(item="item", position="at.rnak"))
 
 
-@pytest.mark.parametrize("path", ["a b", "$.a", "a..b", "a'b"])
+def test_keys_of_a_json_log_are_named_as_they_are(engine: Engine, tmp_path: Path) -> None:
+    path = write(tmp_path / "log.jsonl", '{"@timestamp": 1714557600, "search-term": "lamp", "user.id": "u1", "the item": {"sku": "i1"}}')
+    columns = InteractionColumns(item="the item.sku", user="user.id", query="search-term", timestamp="@timestamp", constant_type="view")
+    (row,) = rows(read_interactions(engine, [path], columns).rows)
+    assert (row["item_id"], row["user_id"], row["query"], row["timestamp_ms"]) == ("i1", "u1", "lamp", 1714557600000)
+
+
+@pytest.mark.parametrize("several", ['["i1", "i2"]', '["i1"]', "[1, 2]", "[]", '{"id": "i1"}', "{}", '[{"id": 1}]'])
+def test_an_array_or_an_object_is_no_item(engine: Engine, tmp_path: Path, several: str) -> None:
+    path = write(tmp_path / "log.jsonl", f'{{"item": {several}}}', '{"item": "[sale] lamp"}', '{"item": "{x}"}')
+    read = read_interactions(engine, [path], InteractionColumns(item="item"))
+    assert [row["item_id"] for row in rows(read.rows)] == ["[sale] lamp", "{x}"]
+    assert read.report.dropped == {"no item": 1}
+
+
+def test_a_judgment_of_several_documents_is_none(engine: Engine, tmp_path: Path) -> None:
+    path = write(
+        tmp_path / "judgments.jsonl", '{"query": "lamp", "doc_id": ["d1"], "grade": 2}', '{"query": "lamp", "doc_id": "d2", "grade": 1}'
+    )
+    assert read_judgments(engine, [path], JudgmentColumns()).report.dropped == {"no document id": 1}
+
+
+@pytest.mark.parametrize("path", ["a[0]", "$.a", "a..b", "a'b", 'a"b', "a.*"])
 def test_a_json_path_is_names_joined_by_dots(engine: Engine, tmp_path: Path, path: str) -> None:
     log = write(tmp_path / "log.jsonl", "{}")
     with pytest.raises(ValueError, match="no column path"):

@@ -88,6 +88,8 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
         {"action_name": "item_click", "query_id": f"q{i}", "timestamp": 1717527762025 + i, "event_attributes": {"object": {"object_id": i}}}
         for i in range(5)
     ]
+    odd = ({"@time": f"2024-05-0{1 + i % 3}", "item.id": f"i{i}", "a b": {"c-d": "x"}, "q": ["1"] if i % 2 else "[1"} for i in range(6))
+    (folder / "odd.jsonl").write_text("\n".join([*map(json.dumps, odd), '{"item.id": [7]}', '{"item.id": {"x": 1}}']))
     (folder / "queries.jsonl").write_text("\n".join(map(json.dumps, asked)) + "\n\nnot json\n")
     (folder / "events.jsonl").write_text("\n".join(map(json.dumps, done)) + '\n{"action_name": "page_exit"}\n')
     return folder
@@ -95,6 +97,13 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def interactions(engine: Engine, folder: Path) -> tuple[Table, list[Report]]:
     read = read_interactions(engine, [folder / "log.csv"], COLUMNS)
+    return read.rows, [read.report]
+
+
+def keys(engine: Engine, folder: Path) -> tuple[Table, list[Report]]:
+    read = read_interactions(
+        engine, [folder / "odd.jsonl"], InteractionColumns(item="item.id", user="a b.c-d", timestamp="@time", query="q")
+    )
     return read.rows, [read.report]
 
 
@@ -139,7 +148,7 @@ def rows(table: Table) -> list[tuple[Any, ...]]:
     return sorted(whole, key=repr)
 
 
-@pytest.mark.parametrize("step", [interactions, cleaned, graded, past, judged, qrels, run, ubi], ids=lambda step: step.__name__)
+@pytest.mark.parametrize("step", [interactions, keys, cleaned, graded, past, judged, qrels, run, ubi], ids=lambda step: step.__name__)
 def test_spark_gives_what_duckdb_gives(step: Step, engine: Engine, spark: Engine, files: Path) -> None:
     here, reports = step(engine, files)
     there, others = step(spark, files)

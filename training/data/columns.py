@@ -13,6 +13,10 @@ from ibis.expr.types import FloatingScalar, IntegerScalar, StringScalar, Table
 
 # From 1990 to the end of 2099: a time outside is a number in another unit, or none that counts time.
 _TIMES_MS = (631_152_000_000, 4_102_444_799_999)
+# Names as logs have them (@timestamp, search-term), less the signs that both engines' paths are written in.
+_KEY = r"""[^.\[\]'"*$\\|]+"""
+# An array or an object as JSON text, as a shopper's own text does not begin: of strings, of arrays and objects, of numbers alone.
+_SEVERAL = r"""(?s)^(\[\s*["\[{].*|\{\s*["}].*|\[\s*\]|\[\s*-?[0-9.]+(\s*,\s*-?[0-9.]+)*\s*\])$"""
 
 
 @ibis.udf.scalar.builtin  # type: ignore[untyped-decorator]
@@ -20,11 +24,21 @@ def get_json_object(line: str, path: str) -> str:  # type: ignore[empty-body]
     """The value at a path of a JSON text, as text; null where there is none. Both engines have it under this name."""
 
 
-def json_text(line: StringScalar, path: str) -> StringScalar:
-    """The value at a dotted path (`event_attributes.position.ordinal`), as text, empty as null."""
-    if not re.fullmatch(r"\w+(\.\w+)*", path):
-        raise ValueError(f"{path!r} is no column path: expected names joined by dots")
-    return get_json_object(line, f"$.{path}").strip().nullif("")
+def json_text(line: StringScalar, path: str, *, flat: bool = False) -> StringScalar:
+    """The value at a dotted path (`event_attributes.position.ordinal`), or, if `flat`, else of the key that has these dots in its own
+    name, as text, empty as null."""
+    if not re.fullmatch(rf"{_KEY}(\.{_KEY})*", path):
+        raise ValueError(f"{path!r} is no column path: expected names joined by dots, without brackets, quotes and any of $*|\\")
+    text = get_json_object(line, f"$.{path}")
+    if flat:
+        text = ibis.coalesce(text, get_json_object(line, f"$['{path}']"))
+    return text.strip().nullif("")
+
+
+def one_value(text: StringScalar) -> StringScalar:
+    """Null for an array or an object of a JSON log: it is several values, and none of them the one that was asked for."""
+    # Replaced, so that the text stands once in the expression: engines would take it out of its line again each time.
+    return text.re_replace(_SEVERAL, "").nullif("")
 
 
 def epoch_ms(text: StringScalar) -> IntegerScalar:

@@ -43,9 +43,10 @@ class DuckDbEngine:
             raise ValueError(f"DuckDB takes no memory limit {memory_limit!r}: give a number and a unit, such as 4GB. {error}") from error
         # Times without a zone are read as UTC, as Spark is told to.
         self.connection.raw_sql("SET TimeZone = 'UTC'")
-        # Spark's name and meaning: null where the text is no JSON or has no such path.
+        # Spark's name and meaning: null where the text is no JSON or has no such path. A key in brackets is one in quotes here.
         self.connection.raw_sql(
-            "CREATE MACRO get_json_object(line, path) AS CASE WHEN json_valid(line) THEN json_extract_string(line, path) END"
+            r"""CREATE MACRO get_json_object(line, path) AS CASE WHEN json_valid(line) THEN
+            json_extract_string(line, regexp_replace(path, '\[''([^'']*)''\]', '."\1"', 'g')) END"""
         )
 
     def lines(self, paths: Sequence[Path]) -> Table:

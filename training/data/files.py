@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import csv
 import gzip
+import json
 import zlib
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import cache
+from itertools import islice
 from pathlib import Path
 from typing import TextIO, cast
 
@@ -39,7 +42,21 @@ def read_header(paths: Sequence[Path], delimiter: str) -> list[str]:
             raise ValueError(f"{path} and {first[0]} have different columns")
     if len(set(first[1])) != len(first[1]) or not all(first[1]):
         raise ValueError(f"{first[0]}: a column name is empty or repeats: {first[1]}")
+    if "file" in (name.lower() for name in first[1]):
+        raise ValueError(f"{first[0]} has a column named file, the name under which each row's own file is kept: give it another name")
     return first[1]
+
+
+def dotted_keys(paths: Sequence[Path], lines: int = 100) -> frozenset[str]:
+    """Keys of JSON objects that have dots in their own names (`user.id`), as the first lines of each file write them."""
+    found: set[str] = set()
+    for path in existing(paths):
+        with open_text(Path(path)) as file:
+            for line in islice(file, lines):
+                with suppress(ValueError):
+                    row = json.loads(line)
+                    found.update(key for key in (row if isinstance(row, dict) else ()) if "." in key)
+    return frozenset(found)
 
 
 def existing(paths: Sequence[Path]) -> list[str]:

@@ -74,7 +74,7 @@ def typed(raw: Raw, columns: InteractionColumns, step: str) -> Read:
     def text(name: str | None) -> StringScalar:
         return ibis.null("string") if name is None else raw.column(name)
 
-    item, moment, place, amount = text(columns.item), text(columns.timestamp), text(columns.position), text(columns.quantity)
+    item, moment, place, amount = raw.single(columns.item), text(columns.timestamp), text(columns.position), text(columns.quantity)
     kind = ibis.literal(columns.constant_type) if columns.type is None else text(columns.type)
     timestamp_ms, position, quantity = epoch_ms(moment), whole(place) + (1 - columns.position_base), number(amount)
     faults: list[tuple[BooleanScalar, str]] = [
@@ -92,7 +92,7 @@ def typed(raw: Raw, columns: InteractionColumns, step: str) -> Read:
         "timestamp_ms": timestamp_ms,
         "session_id": text(columns.session),
         "query_id": text(columns.query_id),
-        "query": text(columns.query),
+        "query": ibis.null("string") if columns.query is None else raw.single(columns.query),
         "position": position,
         "device": text(columns.device),
         "name": text(columns.name),

@@ -59,7 +59,7 @@ def read_judgments(
 ) -> Judgments:
     """The judgments of CSV, TSV, JSONL or Parquet files; `ratings` maps the files' ratings to grades."""
     raw = open_raw(engine, paths)
-    query, doc = raw.column(columns.query, "--query-column"), raw.column(columns.doc, "--doc-column")
+    query, doc = raw.single(columns.query, "--query-column"), raw.single(columns.doc, "--doc-column")
     rating = raw.column(columns.grade, "--grade-column")
     query_id = query if columns.query_id is None else raw.column(columns.query_id, "--query-id-column")
     faults = [(query.isnull(), f"no {columns.query}"), (query_id.isnull(), f"no {columns.query_id}")]

@@ -13,8 +13,9 @@ from typing import Any, Literal
 import ibis
 from ibis.expr.types import BooleanScalar, StringScalar, Table, Value
 
-from training.data.columns import get_json_object, json_text
+from training.data.columns import get_json_object, json_text, one_value
 from training.data.engine import Engine
+from training.data.files import dotted_keys
 from training.data.quotes import LOST, SWALLOWED, lost_lines, lost_with, swallows
 from training.data.report import EXAMPLES, BadRow, Report, Sample, count, locate, without_lines
 
@@ -38,6 +39,8 @@ class Raw:
     malformed: Table | None = None
     delimiter: str = ","
     paths: tuple[Path, ...] = ()
+    # Keys of a JSON log with dots in their own names.
+    dotted: frozenset[str] = frozenset()
 
     def column(self, path: str, option: str = "") -> StringScalar:
         """The column of this name or path, as text, empty as null; of `a|b`, b where a is empty.
@@ -46,9 +49,14 @@ class Raw:
         """
         return ibis.coalesce(*(self._column(name, option) for name in path.split("|")))
 
+    def single(self, path: str, option: str = "") -> StringScalar:
+        """The column, null too where a JSON log has an array or an object: what must be one item, one query."""
+        column = self.column(path, option)
+        return one_value(column) if self.form == "json" else column
+
     def _column(self, path: str, option: str) -> StringScalar:
         if self.form == "json":
-            return json_text(self.rows.text, path)
+            return json_text(self.rows.text, path, flat=path in self.dotted)
         if path not in self.rows.columns or path == "file":
             known = ", ".join(name for name in self.rows.columns if name != "file")
             raise ValueError(f"there is no column {path!r}; there are {known}" + (f": name yours by {option}" if option else ""))
@@ -86,7 +94,7 @@ def open_raw(engine: Engine, paths: Sequence[Path]) -> Raw:
     if kind in _DELIMITERS:
         return open_delimited(engine, paths, _DELIMITERS[kind])
     if kind in _JSON:
-        return Raw(engine.lines(paths), "json")
+        return Raw(engine.lines(paths), "json", dotted=dotted_keys(paths))
     if kind == ".parquet":
         return Raw(engine.parquet(paths), "parquet")
     raise ValueError(f"{paths[0]}: the name ends in none of .csv, .tsv, .jsonl, .ndjson, .json, .parquet (or .gz of the first five)")

@@ -36,12 +36,16 @@ def to_run(read: Read) -> Run:
 
 
 def read_queries(engine: Engine, paths: Sequence[Path], *, query_id: str, query: str, delimiter: str = "\t") -> Mapping[str, str]:
-    """Queries' texts by id, of CSV files with the columns of these names."""
-    rows = open_delimited(engine, paths, delimiter).rows
-    missing = [name for name in (query_id, query) if name not in rows.columns]
+    """Queries' texts by id, of CSV files with the columns of these names; raises ValueError for broken rows and ids of two texts."""
+    raw = open_delimited(engine, paths, delimiter)
+    missing = [name for name in (query_id, query) if name not in raw.rows.columns]
     if missing:
-        there = ", ".join(name for name in rows.columns if name != "file")
+        there = ", ".join(name for name in raw.rows.columns if name != "file")
         raise ValueError(f"{paths[0]} has no column {missing[0]!r}; there are {there}. Its first line must name {query_id} and {query}")
+    read = check(raw, "queries", [raw.swallowed()], {name: raw.rows[name] for name in (query_id, query)})
+    if read.report.dropped:
+        raise ValueError(f"{paths[0]} cannot be read whole, and judgments would lose their texts:\n{read.report}")
+    rows = read.rows
     texts: dict[str, str] = {}
     for row in rows.filter(rows[query_id].notnull(), rows[query].notnull()).select(query_id, query).to_pyarrow().to_pylist():
         if (known := texts.setdefault(row[query_id], row[query])) != row[query]:

@@ -147,6 +147,10 @@ def _chosen(name: str, found: _Found, split: Split) -> JudgedSet:
     lists = found.lists if part == "all" else found.parts.get(part, ())
     useful = [item for item in lists if max(item.grades, default=0) > 0]
     if not useful:
+        if lists:
+            raise InvalidCatalogue(
+                f"{name}, {part}: all grades of its {len(lists)} judged queries are 0, so that no order is better than another"
+            )
         there = ", ".join(f"{len(items)} {key}" for key, items in found.parts.items()) or "no split"
         raise InvalidCatalogue(f"{name} has no judged query in its part {split!r}: there are {there}")
     notes = list(found.notes)
