@@ -11,12 +11,12 @@ from typing import Protocol
 import bm25s
 import numpy as np
 import numpy.typing as npt
-import Stemmer
 import torch
 
 from sidecar.encoding import TextEncoder, field_text
 from training.batches import Prefixes, pad
 from training.data.lists import Catalogue
+from training.distil.analysis import words
 from training.distil.vector_cache import VectorCache
 from training.models.bi_encoder import BiEncoder
 from training.models.cross_encoder import inference_device
@@ -33,26 +33,24 @@ class Retriever(Protocol):
 
 
 class Bm25Retriever:
-    """BM25 (k1 1.2, b 0.75, English stemming, as the product's mapping analyses) over all fields of the documents."""
+    """BM25 (k1 1.2, b 0.75) over all fields of the documents, their words as the product's mapping analyses them."""
 
     def __init__(self, catalogue: Catalogue) -> None:
-        self._stemmer = Stemmer.Stemmer("english")
-        texts = [" ".join(field_text(value) for value in fields.values()) for fields in catalogue.values()]
+        documents = [words("\n".join(field_text(value) for value in fields.values())) for fields in catalogue.values()]
+        self._documents = len(documents)
         self._index = bm25s.BM25(k1=1.2, b=0.75)
-        self._index.index(self._tokens(texts), show_progress=False)
-        self._documents = len(texts)
+        # bm25s ends in an error over documents without a single word.
+        self._empty = not any(documents)
+        if not self._empty:
+            self._index.index(documents, show_progress=False)
 
     def scores(self, queries: Sequence[str]) -> Scores:
         """Scores [queries, documents]; zero where no term is shared."""
         rows = np.zeros((len(queries), self._documents), dtype=np.float32)
-        for row, tokens in enumerate(self._tokens(list(queries))):
-            if tokens:
-                rows[row] = self._index.get_scores(tokens)
+        for row, query in enumerate(queries):
+            if (stems := words(query)) and not self._empty:
+                rows[row] = self._index.get_scores(stems)
         return rows
-
-    def _tokens(self, texts: list[str]) -> list[list[str]]:
-        tokens: list[list[str]] = bm25s.tokenize(texts, stopwords="en", stemmer=self._stemmer, return_ids=False, show_progress=False)
-        return tokens
 
 
 class DenseRetriever:
