@@ -25,7 +25,7 @@ from cluster.pages import figures, not_applied, side_by_side
 from cluster.queries import Shape, match
 from cluster.workspace import CHECKOUT
 from scripts.index import mapping_file
-from scripts.output import json_option, notes, pages_console, print_json, progress_bar
+from scripts.output import json_option, notes, print_json, progress_bar, tables_console
 from scripts.pipelines import definition_file
 from scripts.up import name_option, port_option, sidecar_port_option, start
 
@@ -125,7 +125,7 @@ def _index(client: OpenSearch, catalogue: Catalogue, index: str, kind: str, embe
 
 
 def _print(asked: Sequence[Comparison], changed: Sequence[Comparison], judged: Sequence[JudgedQuery]) -> None:
-    console = pages_console()
+    console = tables_console()
     grades = {query.text: query.grades for query in judged}
     for comparison in asked:
         console.print(side_by_side(comparison, grades.get(comparison.query)))
@@ -139,7 +139,7 @@ def _print_figures(found: Mapping[str, Summary], comparisons: Sequence[Compariso
     if not found:
         click.echo(f"{catalogue.products.parent} has no judgments.json: no figures. Ask with --query")
         return
-    console = pages_console()
+    console = tables_console()
     console.print(figures(found))
     if sentence := not_applied(comparisons):
         console.print(sentence, style="bold")

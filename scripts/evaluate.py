@@ -6,19 +6,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from rich.console import Console
 
 from cluster.served_pages import PipelineName
 from scripts.evaluation import Chosen, evaluation_options
 from scripts.first_passes import TAKEN, FirstPass, first_pass_option, names_of
-from scripts.output import json_option, notes, print_json, progress_bar
+from scripts.output import json_option, notes, print_json, progress_bar, tables_console
 from scripts.places import NEW_FOLDER
 from sidecar.log import configure_logging
 
 if TYPE_CHECKING:
     from training.evaluate.report import Report
-
-_PIPE_WIDTH = 150
 
 
 def _named(_context: click.Context, _parameter: click.Parameter, values: tuple[str, ...]) -> dict[str, Path]:
@@ -157,8 +154,7 @@ def _show(report: Report, out: Path, *, as_json: bool) -> None:
     if as_json:
         print_json(report)
         return
-    console = Console(highlight=False)
-    console = console if console.is_terminal else Console(highlight=False, width=_PIPE_WIDTH)
+    console = tables_console()
     for table in tables(report):
         console.print(table, "")
     notes.print(f"the report is in {out / 'report.html'}")

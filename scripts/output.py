@@ -60,16 +60,18 @@ url_option = click.option(
 index_option = click.option("--index", default="products", show_default=True, callback=_name, help="Alias or index.")
 
 # Progress and warnings go beside the result, so that a pipe gets the result alone.
-notes = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
+notes = Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
 
 # Two pages need room; a file or a pipe has no width of its own.
 _PIPE_WIDTH = 150
 
 
-def pages_console() -> Console:
-    """A console for two pages side by side on standard output."""
-    console = Console(highlight=False)
-    return console if console.is_terminal else Console(highlight=False, width=_PIPE_WIDTH)
+def tables_console() -> Console:
+    """A console for tables on standard output; brackets and colons in titles and names are what they are."""
+    console = Console(highlight=False, markup=False, emoji=False)
+    if not console.is_terminal:
+        console.width = _PIPE_WIDTH
+    return console
 
 
 def given_options() -> tuple[str, ...]:
@@ -99,7 +101,13 @@ def print_json(value: object) -> None:
 @contextmanager
 def progress_bar(label: str, total: int) -> Iterator[Callable[[int], None]]:
     """A bar with rate and remaining time, shown from the first step on; yields the function that moves it."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
     progress = Progress(*columns, console=notes)
     task = progress.add_task(label, total=total)
 

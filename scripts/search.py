@@ -15,7 +15,7 @@ from cluster.judgments import read_judgments
 from cluster.pages import side_by_side
 from cluster.queries import SHAPES, Shape, client_body
 from cluster.served_fields import served_roles
-from scripts.output import index_option, json_option, pages_console, print_json, url_option
+from scripts.output import index_option, json_option, print_json, tables_console, url_option
 
 
 @click.command()
@@ -43,7 +43,7 @@ def command(*, query: str, index: str, url: str, shape: Shape, size: int, sideca
         print_json(comparison)
         return
     judged = {each.text: each.grades for each in read_judgments(judgments)} if judgments else {}
-    pages_console().print(side_by_side(comparison, judged.get(query)))
+    tables_console().print(side_by_side(comparison, judged.get(query)))
 
 
 def _title_path(client: OpenSearch, index: str) -> str:

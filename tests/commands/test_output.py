@@ -8,7 +8,9 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from scripts.output import given_options, json_option
+from cluster.compare import Comparison, Hit, Page
+from cluster.pages import side_by_side
+from scripts.output import given_options, json_option, tables_console
 
 
 @click.command()
@@ -35,3 +37,11 @@ def command(**_options: object) -> None:
 )
 def test_the_options_that_were_given_are_told_as_a_shell_reads_them(given, told):
     assert CliRunner().invoke(command, given).output.strip() == told
+
+
+def test_titles_are_printed_as_they_are(capsys):
+    page = Page((Hit("1", "Lamp [/b] [red] :shoe:"),), 5)
+    tables_console().print(side_by_side(Comparison("[bold] lamp", page, page)))
+    printed = capsys.readouterr().out
+    assert "Lamp [/b] [red] :shoe:" in printed
+    assert "[bold] lamp" in printed

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from rich.table import Table
+from rich.text import Text
 
 from training.evaluate.report import ModeReport, Report, ServedRow, SetReport, SystemReport
 
@@ -46,12 +47,12 @@ def _served(rows: Sequence[ServedRow]) -> Table:
     return table
 
 
-def _difference(row: SystemReport | ServedRow) -> tuple[str, str, str]:
+def _difference(row: SystemReport | ServedRow) -> tuple[Text, str, str]:
     found = row.difference
     assert found is not None
     colour = "green" if found.difference > 0 else "red"
     sure = "" if found.p_corrected >= 0.05 else "bold "
-    return f"[{sure}{colour}]{found.difference:+.4f}[/]", f"{found.low:+.4f} to {found.high:+.4f}", f"{found.p_corrected:.4f}"
+    return Text(f"{found.difference:+.4f}", style=sure + colour), f"{found.low:+.4f} to {found.high:+.4f}", f"{found.p_corrected:.4f}"
 
 
 def _latencies(judged: SetReport) -> Table:
