@@ -74,7 +74,7 @@ def grade(paths: tuple[Path, ...], engine: str, memory_limit: str, out: Path, **
 @click.option("--catalogue", "catalogues", multiple=True, required=True, type=_FILE, help="JSONL, CSV or TSV, also gzipped.")
 @click.option("--preset", default=None, help="Columns of a known catalogue: esci, msrd, movielens, products.")
 @role_option
-@click.option("--id-column", default="id", show_default=True, help="The column of the document id.")
+@click.option("--id-column", default=None, help="The column of the document id; default: the preset's, or id.")
 @judgment_options
 @click.option("--split", default=None, type=_FILE, help="The queries of each part, as JSON; without it a query's checksum decides.")
 @click.option("--run", "run_file", default=None, type=_FILE, help="A TREC run of the first pass, for hard negatives.")

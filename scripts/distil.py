@@ -28,7 +28,7 @@ def command() -> None:
 @click.option("--catalogue", "catalogues", multiple=True, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--preset", default=None, help="Columns of a known catalogue: esci, msrd, movielens, products.")
 @role_option
-@click.option("--id-column", default="id", show_default=True, help="The column of the document id.")
+@click.option("--id-column", default=None, help="The column of the document id; default: the preset's, or id.")
 @click.option("--generate", type=click.IntRange(0), default=3000, show_default=True, help="Queries to generate from the catalogue.")
 @click.option(
     "--queries",
@@ -61,7 +61,7 @@ def label(
     catalogues: tuple[Path, ...],
     preset: str | None,
     roles: tuple[str, ...],
-    id_column: str,
+    id_column: str | None,
     generate: int,
     files: tuple[Path, ...],
     sample: int | None,

@@ -40,7 +40,7 @@ class Chosen:
     split_file: Path | None
     catalogue: Path | None
     roles: tuple[str, ...]
-    id_column: str
+    id_column: str | None
     query_column: str
     query_id_column: str | None
     doc_column: str
@@ -117,7 +117,7 @@ def evaluation_options(*, split: str) -> Callable[[Command], Command]:
         click.option("--split-file", type=_FILE, help="The queries of each part of --judgments, as `rerank data lists --split` read them."),
         click.option("--catalogue", type=_FILE, help="Your own catalogue: JSONL, CSV or TSV. Not needed where a node holds it."),
         role_option,
-        click.option("--id-column", default="id", show_default=True, help="The document id in your catalogue."),
+        click.option("--id-column", default=None, help="The document id in your catalogue; default: id."),
         judgment_options,
         click.option("--limit-queries", type=click.IntRange(1), help="At most so many queries a set, the same ones at every run."),
         click.option("--embedder", type=_FOLDER, help="The embedder's directory; default: the shipped one, where it is there."),

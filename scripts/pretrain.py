@@ -15,7 +15,7 @@ from scripts.places import NEW_FOLDER
 @click.option("--catalogue", "catalogues", multiple=True, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--preset", default=None, help="Columns of a known catalogue: esci, msrd, movielens, products.")
 @role_option
-@click.option("--id-column", default="id", show_default=True, help="The column of the document id.")
+@click.option("--id-column", default=None, help="The column of the document id; default: the preset's, or id.")
 @click.option("--epochs", default=1.0, show_default=True)
 @click.option("--new-words", default=0, show_default=True, help="Extend the vocabulary by this many of the catalogue's frequent words.")
 @click.option("--out", required=True, type=NEW_FOLDER, help="The run's folder.")
@@ -25,7 +25,7 @@ def command(
     catalogues: tuple[Path, ...],
     preset: str | None,
     roles: tuple[str, ...],
-    id_column: str,
+    id_column: str | None,
     epochs: float,
     new_words: int,
     out: Path,

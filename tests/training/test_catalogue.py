@@ -89,17 +89,18 @@ def test_an_id_column_that_no_row_has_is_refused_with_those_that_there_are(tmp_p
     path = tmp_path / "shop.csv"
     path.write_text("sku,title\n1,lamp\n")
     with pytest.raises(ValueError, match=r"the id's column 'id': name it by --id-column or --preset; the rows have sku, title"):
-        read_catalogue([path], catalogue_columns(preset, [], "id"))
+        read_catalogue([path], catalogue_columns(preset, [], None))
     assert list(read_catalogue([path], catalogue_columns(preset, [], "sku"))[0]) == ["1"]
 
 
 def test_a_preset_with_an_id_column_of_the_shops_own_reads_that_column() -> None:
     assert catalogue_columns("products", [], "sku").doc_id == "sku"
-    assert catalogue_columns("esci", [], "id") == PRESETS["esci"]
+    assert catalogue_columns("esci", [], None) == PRESETS["esci"]
+    assert catalogue_columns("esci", [], "id").doc_id == "id"
 
 
 def test_a_role_that_is_named_goes_before_the_presets() -> None:
-    columns = catalogue_columns("esci", ["title=name", "size=fit"], "id")
+    columns = catalogue_columns("esci", ["title=name", "size=fit"], None)
 
     assert columns.roles == {**PRESETS["esci"].roles, "title": ["name"], "size": ["fit"]}
 

@@ -63,10 +63,10 @@ PRODUCTS = CatalogueColumns(_ID, {role: role for role in ROLES})
 PRESETS: Mapping[str, CatalogueColumns] = {"esci": ESCI, "msrd": MSRD, "movielens": MOVIELENS, "products": PRODUCTS}
 
 
-def catalogue_columns(preset: str | None, roles: Sequence[str], id_column: str) -> CatalogueColumns:
+def catalogue_columns(preset: str | None, roles: Sequence[str], id_column: str | None) -> CatalogueColumns:
     """The columns of a preset, or those that `ROLE=COLUMN[,COLUMN]` texts name; without either, roles are columns of their own name.
 
-    What is named, an id column other than the usual one too, goes before the preset's.
+    What is named, the column of the id too, goes before the preset's.
     """
     if preset is not None and preset not in PRESETS:
         raise ValueError(f"there is no preset {preset!r}; there are {', '.join(PRESETS)}")
@@ -78,8 +78,8 @@ def catalogue_columns(preset: str | None, roles: Sequence[str], id_column: str) 
         named[role] = columns.split(",")
     if preset is not None:
         usual = PRESETS[preset]
-        return replace(usual, doc_id=usual.doc_id if id_column == _ID else id_column, roles={**usual.roles, **named})
-    return CatalogueColumns(id_column, named or {role: role for role in ROLES}, named=bool(named))
+        return replace(usual, doc_id=id_column or usual.doc_id, roles={**usual.roles, **named})
+    return CatalogueColumns(id_column or _ID, named or {role: role for role in ROLES}, named=bool(named))
 
 
 def read_catalogue(paths: Sequence[Path], columns: CatalogueColumns) -> tuple[Catalogue, Report]:
