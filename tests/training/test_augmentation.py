@@ -60,3 +60,10 @@ def test_a_set_is_written_again_with_its_swapped_copies(tmp_path) -> None:
     assert write_swapped(tmp_path / "set", tmp_path / "swapped") == 1
     assert set(read_documents(tmp_path / "swapped")) == {"a", "b", "swapped 0 0"}
     assert read_lists(tmp_path / "swapped")[0].doc_ids == ("a", "b", "swapped 0 0")
+
+
+def test_a_set_that_was_swapped_before_keeps_its_copies() -> None:
+    longer, made = with_swaps([TrainingList("red shoe", ("a", "b"), (3.0, 0.0))], SHOES)
+    again, more = with_swaps(longer, {**SHOES, **made})
+    assert not made.keys() & more.keys()
+    assert again[0].doc_ids == (*longer[0].doc_ids, *more)

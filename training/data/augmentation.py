@@ -9,7 +9,7 @@ import random
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from itertools import islice
+from itertools import count, islice
 from pathlib import Path
 
 from sidecar.encoding import Fields, field_text
@@ -45,7 +45,9 @@ def with_swaps(lists: Sequence[TrainingList], documents: Mapping[str, Fields]) -
         rng = random.Random(number)
         wrong = (_wrong(item.query, documents[doc_id], values, rng) for doc_id in _best(item.doc_ids, item.grades))
         copies = list(islice((copy for copy in wrong if copy is not None), _SWAPS_A_LIST))
-        names = tuple(f"swapped {number} {place}" for place in range(len(copies)))
+        # A set that was swapped before has copies of its own.
+        free = (name for place in count() if (name := f"swapped {number} {place}") not in documents)
+        names = tuple(islice(free, len(copies)))
         made.update(zip(names, copies, strict=True))
         longer.append(replace(item, doc_ids=item.doc_ids + names, grades=item.grades + (0.0,) * len(names)))
     return longer, made
