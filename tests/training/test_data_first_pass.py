@@ -68,6 +68,11 @@ def test_hits_of_the_run_that_the_catalogue_lacks_are_counted() -> None:
     assert str(reports[-1]).splitlines() == ["run hits: 2 rows, 1 kept", "  dropped 1: not in the catalogue"]
 
 
+def test_ids_that_a_run_file_encodes_are_those_of_the_catalogue() -> None:
+    run = find_hits(FirstPass({"id desk": {"A%201": 2.0, "B%202": 1.0}}), LISTS, LISTS, {"A 1", "B%202"}, lambda _: None)
+    assert run == {"id desk": {"A 1": 2.0, "B%202": 1.0}}
+
+
 def test_a_run_of_another_catalogue_is_refused() -> None:
     with pytest.raises(NothingLeft, match="the run and the catalogue name documents differently"):
         find_hits(FirstPass({"id desk": HITS}), LISTS, LISTS, {"other"}, lambda _: None)

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
+from urllib.parse import unquote
 
 from training.data.lists import QueryList
 from training.data.refusals import refuse_nothing
@@ -43,10 +44,16 @@ def find_hits(
     joined, report = join_queries(first_pass, lists)
     tell(report)
     # By the run's own ids: one of its queries may be judged in several spellings.
-    hits = in_catalogue({each: first_pass.run[each] for each in joined.values()}, known, "run hits")
+    run = {each: _named(first_pass.run[each], known) for each in joined.values()}
+    hits = in_catalogue(run, known, "run hits")
     tell(hits)
     refuse_nothing(hits)
-    return {query_id: first_pass.run[each] for query_id, each in joined.items()}
+    return {query_id: run[each] for query_id, each in joined.items()}
+
+
+def _named(hits: Mapping[str, float], known: Collection[str]) -> dict[str, float]:
+    """By the catalogue's ids: a run that `rerank evaluate` wrote percent-encodes what would part its columns."""
+    return {doc_id if doc_id in known else unquote(doc_id): score for doc_id, score in hits.items()}
 
 
 def in_catalogue(run: Run, known: Collection[str], step: str) -> Report:
