@@ -7,20 +7,34 @@ follows into one cell: the lines after the one where its row starts are read aga
 from __future__ import annotations
 
 import csv
+import re
 from collections import deque
 from collections.abc import Iterable, Iterator
+from itertools import chain, islice
 
 # Characters. The csv module's own limit is an eighth of it, which an article's text may pass; what is longer is an open quote.
 LONGEST_CELL = 1 << 20
 
 
+def delimiter_of(header: str, usual: str) -> str:
+    """What parts the cells of a file whose first line is `header`: in a CSV a semicolon, a tab or a bar too, where there are more of them
+    than of commas. Spreadsheets write semicolons where the comma is the decimal sign.
+    """
+    bare = re.sub(r'"[^"]*"', "", header)
+    return max(",;\t|", key=bare.count) if usual == "," else usual
+
+
 def delimited_rows(text: Iterable[str], delimiter: str) -> Iterator[tuple[int, list[str] | str]]:
     """Each row with the line that it starts on: its cells, or why it is none. Blank lines are no rows.
 
-    `text` gives lines with their ends, as a file does that was opened with `newline=""`. A quoted cell may hold line breaks.
+    `text` gives lines with their ends, as a file does that was opened with `newline=""`. A quoted cell may hold line breaks. For the comma
+    as `delimiter` the first line may tell another (`delimiter_of`).
     """
     csv.field_size_limit(max(csv.field_size_limit(), LONGEST_CELL))
-    lines = _Lines(text)
+    given = iter(text)
+    header = list(islice(given, 1))
+    delimiter = delimiter_of("".join(header), delimiter)
+    lines = _Lines(chain(header, given))
     reader = csv.reader(lines, delimiter=delimiter, strict=True)
     while True:
         start = lines.begin()

@@ -79,6 +79,15 @@ def test_a_csv_row_is_named_by_the_line_that_it_starts_on(tmp_path: Path) -> Non
     assert rows(path)[1] == BadRow(path, 4, "3 cells under 2 columns")
 
 
+@pytest.mark.parametrize("delimiter", [";", "\t", "|"])
+def test_a_csv_is_split_where_its_first_line_is(tmp_path: Path, delimiter: str) -> None:
+    """As spreadsheets write it where the comma is the decimal sign, and WANDS its tables."""
+    path = tmp_path / "shop.csv"
+    path.write_text(f'id{delimiter}title{delimiter}"price, EUR"\n1{delimiter}Lamp, red{delimiter}9,90\n')
+    assert [row.body for row in rows(path) if isinstance(row, Document)] == [{"id": "1", "title": "Lamp, red", "price, EUR": "9,90"}]
+    assert count_rows(path) == 1
+
+
 def test_tab_separated_files_are_read_by_their_name(tmp_path: Path) -> None:
     path = written(tmp_path / "a.tsv", "id\ttitle\np1\tKettle\n")
 

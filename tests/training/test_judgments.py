@@ -12,6 +12,7 @@ import pytest
 from training.data.build import query_lists
 from training.data.engine import Engine
 from training.data.judgments import ESCI_RATINGS, MSRD_COLUMNS, JudgmentColumns, read_judgments, read_qrels, read_quepid
+from training.data.judgments_file import JudgmentsFile
 from training.data.lists import QueryList
 from training.data.reading import Read
 from training.data.trec import read_queries, read_run, to_run, write_qrels, write_run
@@ -137,6 +138,13 @@ def test_several_texts_of_one_topic_are_refused(engine: Engine, tmp_path: Path) 
     topics.write_text("query_id\tquery\n1\tlamp\n1\tlamp\n2\trug\n2\tdesk\n")
     with pytest.raises(ValueError, match=r"queries\.tsv: the query id '2' has several texts, such as 'rug' and 'desk'"):
         read_queries(engine, [topics], query_id="query_id", query="query")
+
+
+def test_a_file_with_semicolons_holds_judgments_and_texts(engine: Engine, tmp_path: Path) -> None:
+    topics, path = tmp_path / "queries.csv", tmp_path / "a.qrels"
+    topics.write_text('query_id;query\n1;"lamp; red"\n')
+    path.write_text("1 0 d1 3\n")
+    assert [row["query"] for row in rows(JudgmentsFile(path, queries=topics).read(engine))] == ["lamp; red"]
 
 
 def test_texts_that_an_open_quote_takes_in_are_refused_by_line(engine: Engine, tmp_path: Path) -> None:

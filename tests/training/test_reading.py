@@ -52,6 +52,13 @@ def test_a_delimited_log_becomes_interactions(engine: Engine, tmp_path: Path, na
     assert (read.report.rows, read.report.kept, read.report.examples) == (2, 2, ())
 
 
+def test_a_csv_log_is_split_where_its_first_line_is(engine: Engine, tmp_path: Path) -> None:
+    path = write(tmp_path / "log.csv", "item;query;rank", 'i1;"lamp, red; small";3', "i2;rug;soon")
+    read = read_interactions(engine, [path], InteractionColumns(item="item", query="query", position="rank"))
+    assert [(row["item_id"], row["query"], row["position"]) for row in rows(read.rows)] == [("i1", "lamp, red; small", 3)]
+    assert [row.line for row in read.report.examples] == [3]
+
+
 def test_a_json_log_is_read_by_dotted_paths(engine: Engine, tmp_path: Path) -> None:
     path = write(tmp_path / "log.jsonl", '{"object": {"id": "i1"}, "who": null, "client": "c1", "at": {"rank": 0}}')
     columns = InteractionColumns(item="object.id", user="who|client", position="at.rank", position_base=0, constant_type="view")

@@ -13,6 +13,8 @@ from itertools import islice
 from pathlib import Path
 from typing import TextIO, cast
 
+from cluster.delimited import delimiter_of
+
 # A line of a log is read whole; one longer than this is no log line.
 MAX_LINE_BYTES = 16 * 1024 * 1024
 
@@ -25,6 +27,12 @@ def open_text(path: Path) -> TextIO:
     _refuse_half_a_gzip(path)
     opened = gzip.open if path.suffix == ".gz" else open
     return cast(TextIO, opened(path, "rt", encoding="utf-8-sig", errors="replace", newline=""))
+
+
+def first_delimiter(paths: Sequence[Path], usual: str) -> str:
+    """What parts the cells of the first file, by its first line; other files with another one have other columns then."""
+    with open_text(Path(existing(paths)[0])) as file:
+        return delimiter_of(file.readline(), usual)
 
 
 def read_header(paths: Sequence[Path], delimiter: str) -> list[str]:

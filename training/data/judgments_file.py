@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from training.data.engine import Engine
-from training.data.files import open_text
+from training.data.files import first_delimiter, open_text
 from training.data.judgments import JudgmentColumns, Judgments, read_judgments, read_qrels, read_quepid
 from training.data.trec import read_queries, read_texts
 
@@ -51,7 +51,7 @@ class JudgmentsFile:
 
 
 def _topics(engine: Engine, path: Path) -> Mapping[str, str]:
-    delimiter = "," if path.name.removesuffix(".gz").endswith(".csv") else "\t"
+    delimiter = first_delimiter([path], "," if path.name.removesuffix(".gz").endswith(".csv") else "\t")
     with open_text(path) as file:
         first = {name.strip().strip('"') for name in file.readline().split(delimiter)}
     # Collections of queries mostly come without a header; so does what `rerank evaluate` writes.

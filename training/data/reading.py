@@ -15,7 +15,7 @@ from ibis.expr.types import BooleanScalar, StringScalar, Table, Value
 
 from training.data.columns import get_json_object, json_text, one_value
 from training.data.engine import Engine
-from training.data.files import dotted_keys
+from training.data.files import dotted_keys, first_delimiter
 from training.data.quotes import LOST, SWALLOWED, lost_lines, lost_with, swallows
 from training.data.report import EXAMPLES, BadRow, Report, Sample, count, locate, without_lines
 
@@ -92,7 +92,7 @@ def open_raw(engine: Engine, paths: Sequence[Path]) -> Raw:
         raise ValueError(f"files of different kinds cannot be read together: {', '.join(sorted(kinds))}")
     kind = kinds.pop()
     if kind in _DELIMITERS:
-        return open_delimited(engine, paths, _DELIMITERS[kind])
+        return open_delimited(engine, paths, first_delimiter(paths, _DELIMITERS[kind]))
     if kind in _JSON:
         return Raw(engine.lines(paths), "json", dotted=dotted_keys(paths))
     if kind == ".parquet":
