@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 import click
 
-from scripts.output import json_option, print_json, progress_bar
+from scripts.output import json_option, notes, print_json, progress_bar
 from scripts.places import NEW_FOLDER
+from sidecar.errors import InvalidModel
+from sidecar.manifest import read_manifest
 
 
 @click.command()
@@ -64,6 +67,7 @@ def command(
     if (quantization == "static") != (calibrate is not None) or (keep_float and calibrate is not None):
         raise click.UsageError("--quantization static and --calibrate go together, and not with --float")
     _check_gates(gates, allow_loss)
+    had_fusion = _has_fusion(out)
     try:
         description = read_model_info(info)
         if keep_float or not gates:
@@ -81,12 +85,21 @@ def command(
             )
     except (ValueError, OSError, GateFailed) as error:
         raise click.ClickException(str(error)) from error
+    if had_fusion and manifest.fusion is None:
+        notes.print(f"the model that was in {out} had a fusion, which is gone: fit one anew with `rerank fuse`")
     if as_json:
         print_json(manifest)
         return
     for name, value in manifest.quality.items():
         click.echo(f"{name}: {value}")
     click.echo(f"{manifest.name} {manifest.version} is in {out}")
+
+
+def _has_fusion(directory: Path) -> bool:
+    """Whether there is a model that is served with a fusion."""
+    with suppress(InvalidModel):
+        return read_manifest(directory).fusion is not None
+    return False
 
 
 def _check_gates(gates: tuple[Path, ...], allow_loss: float | None) -> None:

@@ -60,7 +60,9 @@ def command(
     \b
     Example: rerank fuse --model sidecar/models/fast --data ../shared/data/esci --split train
     """
-    from training.evaluate.evidence import Plan  # noqa: PLC0415 - torch and pyarrow are slow to import
+    from sidecar.manifest import read_manifest  # noqa: PLC0415 - torch and pyarrow are slow to import
+    from training.evaluate.card import measured  # noqa: PLC0415
+    from training.evaluate.evidence import Plan  # noqa: PLC0415
     from training.evaluate.fuse import fuse_model, write_fusion  # noqa: PLC0415
     from training.fusion_weights import NO_PRIOR  # noqa: PLC0415
 
@@ -79,7 +81,13 @@ def command(
     helps = fitted.does_no_harm() if least is None else fitted.helps(least)
     written = helps and not dry_run
     if written:
+        stale = measured(read_manifest(model).quality)
         write_fusion(model, fitted, sets)
+        if stale:
+            notes.print(
+                f"{len(stale)} figures on the model's card were of its fusion before, and are gone: `rerank evaluate --annotate` "
+                "measures them anew"
+            )
     if as_json:
         print_json({"fitted": fitted, "helps": helps, "written": written})
         return

@@ -16,8 +16,14 @@ from scripts.places import NEW_FOLDER
 @click.option("--preset", default=None, help="Columns of a known catalogue: esci, msrd, movielens, products.")
 @role_option
 @click.option("--id-column", default=None, help="The column of the document id; default: the preset's, or id.")
-@click.option("--epochs", default=1.0, show_default=True)
-@click.option("--new-words", default=0, show_default=True, help="Extend the vocabulary by this many of the catalogue's frequent words.")
+@click.option("--epochs", type=click.FloatRange(min=0, min_open=True), default=1.0, show_default=True)
+@click.option(
+    "--new-words",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="Extend the vocabulary by this many of the catalogue's frequent words.",
+)
 @click.option("--out", required=True, type=NEW_FOLDER, help="The run's folder.")
 def command(
     *,

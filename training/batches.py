@@ -93,7 +93,9 @@ def with_typo(query: str, rng: random.Random) -> str:
         word[:at] + word[at + 1 :],
         word[:at] + word[at] + word[at:],
     )
-    words[index] = rng.choice(slips)
+    slip = rng.choice(slips)
+    # Two equal letters that change places are no slip.
+    words[index] = slip if slip != word else slips[1]
     return " ".join(words)
 
 

@@ -1,6 +1,6 @@
 """What a run's folder was made by, so that it is not gone on with, or taken for done, when settings or data have changed since.
 
-`run.yaml` holds the settings, `data.json` a digest of each set and of the weights that it starts from.
+`run.yaml` holds the settings, `data.json` a digest of each set and of the weights and the tokenizer that it starts from.
 """
 
 from __future__ import annotations
@@ -12,12 +12,13 @@ from typing import Any
 
 import msgspec
 
-from training.keys import folder_key
+from training.keys import file_key, folder_key
 from training.run_file import RunFile, read_run_file, write_run_file
 
 _RUN, _DATA = "run.yaml", "data.json"
 # Files that hold lists, documents or weights: the same lists make the same bytes, and a card may be written anew.
 _DATA_FILES = frozenset({".gz", ".safetensors", ".bin", ".onnx"})
+_TOKENIZER = "tokenizer.json"
 _MISSING = object()
 _WITHOUT_EFFECT = frozenset({"train.workers"})
 
@@ -55,7 +56,9 @@ def note_run(folder: Path, run: RunFile) -> None:
 
 def _digests(run: RunFile) -> dict[str, str]:
     folders = {spec.path for spec in (*run.train_sets, *run.validation_sets)} | {run.model.base}
-    return {path: folder_key(Path(path), suffixes=_DATA_FILES) for path in sorted(folders) if Path(path).is_dir()}
+    found = {path: folder_key(Path(path), suffixes=_DATA_FILES) for path in sorted(folders) if Path(path).is_dir()}
+    tokenizer = Path(run.model.tokenizer or run.model.base) / _TOKENIZER
+    return {**found, str(tokenizer): file_key(tokenizer)} if tokenizer.is_file() else found
 
 
 def _flat(value: Any, key: str = "") -> dict[str, Any]:

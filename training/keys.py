@@ -26,6 +26,12 @@ def folder_key(*folders: Path, suffixes: Set[str] | None = None) -> str:
     return digest.hexdigest()
 
 
+def file_key(path: Path) -> str:
+    """A digest of a file's bytes."""
+    found = path.stat()
+    return _file_digest(path, found.st_size, found.st_mtime_ns).hex()
+
+
 def model_key(directory: Path) -> tuple[str, Fusion | None]:
     """What a model directory answers with: its graphs and its template (the key of the sidecar's caches), and its fusion.
 

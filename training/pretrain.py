@@ -29,6 +29,7 @@ from sidecar.encoding import Fields, field_text
 from training.allocator import keep_freed_memory
 from training.bases import base_directory
 from training.distil.queries import words_of
+from training.keys import folder_key
 from training.networks import known_positions, load_tokenizer
 from training.trainer import last_whole_checkpoint, set_precision
 
@@ -40,6 +41,9 @@ _SPECIAL = {
     "cls_token": ("[CLS]", "<s>"),
     "mask_token": ("[MASK]", "<mask>"),
 }
+
+
+_WEIGHTS = frozenset({".safetensors", ".bin", ".json"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,14 +79,18 @@ def pretrain(base: str, documents: Iterable[Fields], output: Path, settings: Pre
     """
     set_seed(settings.seed)
     texts = catalogue_texts(documents)
+    source = base_directory(base)
     run = {"base": base, **asdict(settings), "texts": blake2b("\n".join(texts).encode(), digest_size=16).hexdigest()}
+    if Path(source).is_dir():
+        # Under one name there may be other weights by now.
+        run["weights"] = folder_key(Path(source), suffixes=_WEIGHTS)
     checkpoint = last_whole_checkpoint(output)
     kept = _kept(output, run) if checkpoint else {}
     if "loss" in kept and (output / "model" / "tokenizer.json").exists():
         return float(kept["loss"])
     _note(output, run)
     tokenizer = masking_tokenizer(base)
-    model = AutoModelForMaskedLM.from_pretrained(base_directory(base))
+    model = AutoModelForMaskedLM.from_pretrained(source)
     if settings.new_words:
         extend_vocabulary(tokenizer, model, texts, settings.new_words)
     keep_freed_memory()

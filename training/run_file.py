@@ -6,7 +6,7 @@ An unknown key, a wrong type or an impossible value is refused with its path in 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -14,6 +14,7 @@ import msgspec
 import yaml
 
 from sidecar.manifest import FieldBudget, Template, read_manifest
+from training.bases import BASES
 from training.batches import Noise
 from training.export.recovered import is_model_directory
 from training.losses import Mixture, Target, mixture
@@ -48,7 +49,7 @@ class LossSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A loss of the mixture: its weight, its own parameters, and what it reads where that is not the usual."""
 
     weight: NotNegative = 1.0
-    parameters: dict[str, float] = {}
+    parameters: dict[str, bool | int | float] = {}
     target: Target | None = None
 
 
@@ -65,7 +66,25 @@ class ModelSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     pooling: Literal["mean", "cls"] = "mean"
     query_prefix: str = ""
     passage_prefix: str = ""
-    dropout: Chance = 0.1
+    dropout: Annotated[float, msgspec.Meta(ge=0, lt=1)] = 0.1
+
+    def __post_init__(self) -> None:
+        idle = [
+            name
+            for kind, names in _SETTINGS_OF_A_KIND.items()
+            for name in names
+            if kind != self.kind and getattr(self, name) != _DEFAULTS[name]
+        ]
+        if idle:
+            raise ValueError(f"{', '.join(idle)} would do nothing: model.kind is {self.kind}")
+
+
+# What one kind of network has alone.
+_SETTINGS_OF_A_KIND: Mapping[str, tuple[str, ...]] = {
+    "decomposed": ("lower_layers", "document_offset", "state_width"),
+    "bi-encoder": ("pooling", "query_prefix", "passage_prefix"),
+}
+_DEFAULTS = {field.name: field.default for field in msgspec.structs.fields(ModelSpec)}
 
 
 class DataSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -132,6 +151,8 @@ class RunFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def __post_init__(self) -> None:
         self.mixture()
+        if self.train.patience is not None and not self.validation_sets:
+            raise ValueError("train.patience would do nothing: there are no validation_sets to watch")
         if self.model.kind == "decomposed" and self.template.max_query_tokens + 2 > self.model.document_offset:
             raise ValueError(
                 f"max_query_tokens {self.template.max_query_tokens} and its two special tokens "
@@ -155,7 +176,7 @@ def read_run_file(path: Path, overrides: dict[str, Any] | None = None) -> RunFil
     for key, value in (overrides or {}).items():
         _override(document, key, value)
     try:
-        return msgspec.convert(_with_base_template(document), RunFile)
+        return msgspec.convert(_with_base_words(_with_base_template(document)), RunFile)
     except (msgspec.ValidationError, ValueError) as error:
         raise ValueError(f"{path}: {error}") from error
 
@@ -196,6 +217,16 @@ def _with_base_template(document: dict[str, Any]) -> dict[str, Any]:
     if "template" in document or not isinstance(base, str) or not is_model_directory(Path(base)):
         return document
     return {**document, "template": msgspec.to_builtins(read_manifest(Path(base)).template)}
+
+
+def _with_base_words(document: dict[str, Any]) -> dict[str, Any]:
+    """A bi-encoder from a known base reads texts as that was published, where the file does not say otherwise."""
+    model = document["model"] if isinstance(document.get("model"), dict) else {}
+    base = BASES.get(str(model.get("base")))
+    if base is None or model.get("kind") != "bi-encoder":
+        return document
+    published = {"pooling": base.pooling, "query_prefix": base.query_prefix, "passage_prefix": base.passage_prefix}
+    return {**document, "model": {**published, **model}}
 
 
 def parse_overrides(settings: Iterable[str]) -> dict[str, Any]:

@@ -60,10 +60,12 @@ def train(
 ) -> RunReport:
     """Train as the run file says; a run that was interrupted goes on from its last whole checkpoint to the same result.
 
-    A folder that was made by other settings is refused, unless `resume` is off: then its checkpoints are removed. `on_step` is called
-    with the number of each finished step. Of several processes each returns the report, and the first one writes.
+    A folder that was made by other settings is refused, unless `resume` is off: then its checkpoints, its model and its report are removed.
+    `on_step` is called with the number of each finished step. Of several processes each returns the report, and the first one writes.
     """
     output.mkdir(parents=True, exist_ok=True)
+    if not resume and _is_own_model(run.model.base, output):
+        raise ValueError(f"the run starts from {run.model.base}, which training afresh into {output} would delete: take another --out")
     if resume and (checkpoints(output) or (output / "report.json").exists()):
         check_kept_run(output, run)
     trainer = build_trainer(run, output, report_to, [_StepListener(on_step)] if on_step else [])
@@ -89,10 +91,17 @@ def _finished(output: Path) -> RunReport | None:
     return RunReport(**json.loads(path.read_text())) if path.exists() and (output / "model").is_dir() else None
 
 
+def _is_own_model(base: str, output: Path) -> bool:
+    return (output / "model").is_dir() and Path(base).resolve() == (output / "model").resolve()
+
+
 def _ready(output: Path, run: RunFile, *, resume: bool) -> None:
     if not resume:
         for checkpoint in checkpoints(output):
             shutil.rmtree(checkpoint)
+        # They are what says that a run came to its end: a new one that is cut off must not be taken for the old.
+        shutil.rmtree(output / "model", ignore_errors=True)
+        (output / "report.json").unlink(missing_ok=True)
     note_run(output, run)
 
 
@@ -163,6 +172,12 @@ def verdict(training: float | None, validation: Mapping[str, float]) -> str:
 
 
 def _save(output: Path, trainer: RankingTrainer, tokenizer: Tokenizer, report: RunReport) -> None:
+    broken = [name for name, weight in trainer.model.named_parameters() if not weight.isfinite().all()]
+    if broken:
+        raise ValueError(
+            f"the run ended in weights that are no numbers ({len(broken)} tables, such as {broken[0]}) and is not kept: lower "
+            "train.learning_rate, or see that train.max_grad_norm is not 0"
+        )
     model = output / "model"
     trainer.model.save(model)
     tokenizer.save(str(model / "tokenizer.json"))

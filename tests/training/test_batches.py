@@ -142,6 +142,10 @@ def test_a_typo_changes_one_word_by_one_slip(query):
     assert all(abs(len(a) - len(b)) <= 1 for a, b in changed)
 
 
+def test_a_typo_never_leaves_the_query_as_it_was():
+    assert all(with_typo("zoom lamp", random.Random(seed)) != "zoom lamp" for seed in range(200))
+
+
 def test_a_query_of_short_words_has_no_typo():
     assert with_typo("usb c tv", random.Random(1)) == "usb c tv"
 

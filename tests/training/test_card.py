@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sidecar.manifest import FORMAT, FieldBudget, Manifest, Template, read_manifest, write_manifest
-from training.evaluate.card import annotate_cards
+from training.evaluate.card import annotate_cards, measured
 from training.evaluate.report import ModeReport, Report, SetReport, SystemReport
 
 KEPT = {
@@ -44,6 +44,13 @@ def test_a_later_evaluation_replaces_all_figures_of_its_set_and_part_and_no_othe
     measured = {"esci test, 50 queries, NDCG@10: rrf alone": 0.72, "esci test, 50 queries, NDCG@10: rrf's 100 hits re-ranked": 0.73}
     assert read_manifest(directory).quality == {**KEPT, **measured}
     assert "0.7269" not in (directory / "README.md").read_text()
+
+
+def test_figures_of_a_report_are_told_from_those_of_the_gate():
+    old = "esci test (50 queries), BM25's 100 hits re-ranked: NDCG@10, 2^grade-1"
+    names = [name for name in (*KEPT, *STALE, "fusion: fitted on") if not name.startswith(("gate", "fusion", "esci test, RRF"))]
+    assert measured({**KEPT, **STALE, "fusion: fitted on": "esci validation (21 queries): windows of bm25"}) == names
+    assert old in names
 
 
 def test_a_model_that_the_report_did_not_measure_keeps_its_figures(directory):

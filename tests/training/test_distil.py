@@ -146,11 +146,11 @@ def test_constant_logits_stay_zero(normalise):
 def write_teacher(folder, item, documents, logits, cache):
     """A finished run all of whose logits are known."""
     (folder / "model").mkdir(parents=True)
-    weights = folder / "model" / "model.safetensors"
-    weights.write_bytes(folder.name.encode())
+    for name in ("model.safetensors", "tokenizer.json"):
+        (folder / "model" / name).write_bytes(folder.name.encode())
     run = RunFile("tiny", ModelSpec("base"), (DataSpec("set"),), {"kl": LossSpec()})
     write_run_file(folder / "run.yaml", run)
-    with ScoreCache(cache, network_key(run, weights)) as kept:
+    with ScoreCache(cache, network_key(run, folder / "model")) as kept:
         kept.keep([item], documents, [logits])
     return folder
 

@@ -42,5 +42,9 @@ def test_diagnostics_are_corrected_over_themselves() -> None:
     assert [found[name] for name in DIAGNOSTICS] == pytest.approx([2 * P, 2 * P])
 
 
+def test_random_order_is_no_first_pass_to_beat() -> None:
+    assert table(System("random", "random"), System("fast", "bm25", "fast")).baseline == "bm25"
+
+
 def test_first_passes_alone_have_no_difference() -> None:
     assert corrected(table()) == {}

@@ -129,6 +129,12 @@ def test_document_ids_come_back_from_run_files_as_they_were(tmp_path: Path) -> N
         assert {len(line) for line in lines} == {columns}
 
 
+def test_runs_of_an_earlier_evaluation_do_not_stay_beside_other_queries(tmp_path: Path) -> None:
+    for run, query in (("shipped", "lamp"), ("own", "sofa")):
+        write_trec(tmp_path, {run: {query: {"a": 1.0}}}, {query: {"a": 1}}, {query: query})
+    assert [path.name for path in tmp_path.glob("*.run")] == ["own.run"]
+
+
 def test_queries_are_numbered_in_run_files_and_named_beside_them(out: Path, report: Any) -> None:
     lines = (out / "runs" / report["sets"][0]["name"].lower() / "queries.tsv").read_text().splitlines()
 

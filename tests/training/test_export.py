@@ -9,9 +9,10 @@ import numpy as np
 import onnxruntime
 import pytest
 import torch
+from transformers import AutoModel
 
 from sidecar.manifest import DataSource, read_manifest, verify_files
-from tests.training.tiny import TEMPLATE, make_base, make_set
+from tests.training.tiny import TEMPLATE, make_base, make_set, spec_of
 from training.export.directory import ModelInfo, export, read_model_info
 from training.export.gate import scorer
 from training.export.networks import bi_encoder_graph, cross_encoder_graph, document_graph, query_graph
@@ -39,7 +40,7 @@ def judged(tmp_path):
 
 
 def run_file(base, path, kind="cross-encoder"):
-    run = RunFile("tiny", ModelSpec(str(base), kind, lower_layers=2, document_offset=8), template=TEMPLATE)
+    run = RunFile("tiny", spec_of(base, kind), template=TEMPLATE)
     write_run_file(path, run)
     return path
 
@@ -169,3 +170,11 @@ def test_a_description_that_is_no_yaml_is_refused_by_file(tmp_path):
 @pytest.mark.parametrize("path", sorted(Path("recipes").glob("*.info.yaml")), ids=lambda path: path.name)
 def test_the_descriptions_of_the_shipped_models_are_read(path):
     assert all(source.licence for source in read_model_info(path).data)
+
+
+def test_a_head_that_nothing_trained_is_not_exported(tmp_path):
+    base = make_base(tmp_path / "base")
+    AutoModel.from_pretrained(base).save_pretrained(base)
+    write_run_file(tmp_path / "run.yaml", RunFile("tiny", ModelSpec(str(base)), template=TEMPLATE))
+    with pytest.raises(ValueError, match=r"has no trained head \(classifier\.bias\)"):
+        export(tmp_path / "run.yaml", tmp_path / "model", INFO)

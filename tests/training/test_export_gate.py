@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -95,6 +96,26 @@ def test_a_gate_without_graded_lists_is_refused_by_its_set(tmp_path, judged):
     ungraded = [TrainingList(item.query, item.doc_ids) for item in read_lists(judged)]
     with pytest.raises(ValueError, match="set judged has no graded lists"):
         compare("judged", tmp_path, tmp_path, ungraded, {})
+
+
+def test_lists_that_every_order_suits_make_no_loss_look_smaller(run, tmp_path, judged):
+    export(run, tmp_path / "model", INFO)
+    lists = read_lists(judged)
+    idle = [replace(item, grades=(grade,) * len(item.doc_ids)) for grade in (0.0, 2.0) for item in lists]
+    alone, among = (
+        compare("judged", tmp_path / "model", tmp_path / "model", given, read_documents(judged)) for given in (lists, lists + idle)
+    )
+    assert among == alone
+    with pytest.raises(ValueError, match="set judged has no graded lists with hits of different grades"):
+        compare("judged", tmp_path / "model", tmp_path / "model", idle, read_documents(judged))
+
+
+def test_a_correlation_that_no_list_has_is_left_out(run, tmp_path, judged):
+    export(run, tmp_path / "model", INFO)
+    pairs = [replace(item, doc_ids=item.doc_ids[:2], grades=(2.0, 0.0)) for item in read_lists(judged)]
+    report = compare("judged", tmp_path / "model", tmp_path / "model", pairs, read_documents(judged))
+    assert report.correlation is None
+    assert not any("correlation" in name for name in report.quality())
 
 
 def test_a_gain_counts_as_a_negative_loss():

@@ -17,6 +17,9 @@ from scripts.fuse import _show
 from sidecar.fusion import CROSS_ENCODER, DENSE, FIRST_PASS, NAMES
 from sidecar.manifest import Fusion
 from sidecar.query_kinds import LONG, NEGATED
+from tests.training.tiny import write_run
+from training.evaluate.fuse import write_fusion
+from training.export.directory import ModelInfo, annotate, export
 from training.fusion import Fitted, _ndcg, fit_fusion
 from training.fusion_weights import FusionList, Prior, _loss, _stacked, fusion_list
 
@@ -169,6 +172,15 @@ def test_a_loss_within_chance_is_no_harm(useful: Fitted) -> None:
 
 def test_two_fits_are_equal(useful: Fitted) -> None:
     assert fitted(windows(informative=True)) == useful
+
+
+def test_a_new_fusion_leaves_no_figure_of_the_one_before_on_the_card(useful: Fitted, tmp_path: Path) -> None:
+    export(write_run(tmp_path), tmp_path / "model", ModelInfo("tiny", "1", "A tiny model.", "random", ()))
+    gate, stale = "gate on judged, 6 lists: NDCG@10 int8", "esci test, 50 queries, NDCG@10: rrf's 100 hits re-ranked"
+    annotate(tmp_path / "model", quality={gate: 0.9, stale: 0.693})
+    manifest = write_fusion(tmp_path / "model", useful, [])
+    assert stale not in manifest.quality
+    assert manifest.quality[gate] == 0.9
 
 
 def test_too_few_queries_are_refused() -> None:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from training.losses import LOSSES, TEACHER_LOSSES, mixture, named
+from training.losses.distillation import rank_distil
 
 LOGITS = [1.2, -0.3, 0.8, 2.1, 0.0]
 GRADES = [0.0, 1.0, 3.0, 2.0, 0.0]
@@ -118,7 +119,8 @@ def test_rank_distil_draws_orders_with_the_teachers_probabilities() -> None:
     first = log(exp(0.5) + 1) - 0.5
     second = log(exp(0.5) + 1)
     generator = torch.Generator().manual_seed(5)
-    drawn = value("rank_distil", [0.5, 0.0], [1.0, 0.0], k=1, samples=20_000, generator=generator)
+    logits, teacher = torch.tensor([[0.5, 0.0]]), torch.tensor([[1.0, 0.0]])
+    drawn = rank_distil(logits, teacher, torch.ones(1, 2).bool(), k=1, samples=20_000, generator=generator).item()
     assert drawn == pytest.approx(p * first + (1 - p) * second, abs=0.01)
 
 

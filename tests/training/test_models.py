@@ -144,6 +144,14 @@ def test_a_saved_decomposed_model_scores_as_before(base, tmp_path):
     assert torch.allclose(network(*inputs), again(*inputs), atol=1e-5)
 
 
+def test_a_saved_bi_encoder_keeps_the_scale_of_its_logits(base, tmp_path):
+    network = load_bi_encoder(base, pooling="mean")
+    assert network.scale.item() == pytest.approx(20.0)
+    network.log_scale.data.fill_(3.5)
+    network.save(tmp_path)
+    assert load_bi_encoder(str(tmp_path), pooling="mean").scale.item() == pytest.approx(network.scale.item())
+
+
 def test_a_split_that_leaves_no_upper_layer_is_refused(base):
     with pytest.raises(ValueError, match="must leave at least one of 3 layers above"):
         decompose(base, lower_layers=3, document_offset=8)

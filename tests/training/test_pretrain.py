@@ -115,5 +115,9 @@ def test_a_folder_goes_on_with_its_own_run_and_with_no_other(tmp_path):
     with pytest.raises(ValueError, match="another epochs"):
         pretrain(base, DOCUMENTS, tmp_path / "out", replace(QUICK, epochs=QUICK.epochs + 1), report_to="none")
     assert first > 0
-    assert pretrain(base, DOCUMENTS, tmp_path / "out", QUICK, report_to="none") == first
+    again = pretrain(base, DOCUMENTS, tmp_path / "out", QUICK, report_to="none")
+    assert again == first
+    make_base(tmp_path / "base", seed=8)
+    with pytest.raises(ValueError, match="another weights"):
+        pretrain(base, DOCUMENTS, tmp_path / "out", QUICK, report_to="none")
     assert (tmp_path / "out" / "model" / "model.safetensors").read_bytes() == kept

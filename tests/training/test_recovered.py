@@ -12,7 +12,7 @@ import torch
 
 from sidecar.errors import InvalidModel
 from tests.sidecar import tiny
-from tests.training.tiny import TEMPLATE, make_base, make_set, small_network
+from tests.training.tiny import TEMPLATE, make_base, make_set, small_network, spec_of
 from training.bases import base_directory
 from training.export.directory import ModelInfo, export
 from training.export.graph import Int8
@@ -116,7 +116,7 @@ def test_texts_longer_than_the_positions_are_refused_of_models_that_read_them_ap
     base = base_directory(str(exported), tmp_path / "cache")
     data = (DataSpec(str(make_set(tmp_path / "train", teacher=True))),)
     template = msgspec.structs.replace(TEMPLATE, max_document_tokens=32)
-    run = RunFile("long", ModelSpec(str(base), kind, lower_layers=1, document_offset=8), data, template=template)
+    run = RunFile("long", spec_of(Path(base), kind, lower_layers=1), data, template=template)
     with pytest.raises(ValueError, match=rf"{said} .* has 17 positions"):
         train(run, tmp_path / "run", report_to="none")
 

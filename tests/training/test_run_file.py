@@ -7,6 +7,7 @@ from click.testing import CliRunner
 
 from scripts.train import command
 from tests.training.tiny import TEMPLATE
+from training.bases import BASES
 from training.run_file import LossSpec, ModelSpec, RunFile, parse_overrides, read_run_file, write_run_file
 
 RUN = RunFile("x", ModelSpec("base"), losses={"softmax": LossSpec()}, template=TEMPLATE)
@@ -49,6 +50,7 @@ def test_an_unknown_setting_is_refused_by_its_path(path):
         "train.patience=0",
         "losses.softmax.weight=-1",
         "model.dropout=1.1",
+        "model.dropout=1",
         "model.lower_layers=0",
         "train_sets=[{path: a, limit: 0}]",
         "train_sets=[{path: a, repeat: 0}]",
@@ -58,6 +60,44 @@ def test_an_impossible_value_is_refused_with_file_and_path(path, setting):
     parent = setting.partition("=")[0].split(".")[0]
     with pytest.raises(ValueError, match=rf"run\.yaml: .*\$\.{parent}"):
         read_run_file(path, parse_overrides([setting]))
+
+
+@pytest.mark.parametrize(
+    ("loss", "said"),
+    [
+        ("kl: {parameters: {temperature: 0}}", "kl: temperature is 0: give a number above 0"),
+        ("kl: {parameters: {temperature: .nan}}", "kl: temperature is nan: give a number above 0"),
+        ("kl: {parameters: {temperature: true}}", "kl: temperature is True: give a number"),
+        ("bce: {parameters: {max_grade: -1}}", "bce: max_grade is -1: give a number above 0"),
+        ("rank_distil: {parameters: {samples: 1.5}}", "rank_distil: samples is 1.5: give a whole number above 0"),
+        ("p_listmle: {parameters: {normalized: 1}}", "p_listmle: normalized is 1: give true or false"),
+        ("rank_distil: {parameters: {generator: 3}}", "rank_distil has no parameter generator; it has k, samples, temperature"),
+    ],
+)
+def test_an_impossible_parameter_of_a_loss_is_refused_by_its_name(path, loss, said):
+    with pytest.raises(ValueError, match=rf"run\.yaml: .*{said}"):
+        read_run_file(path, parse_overrides([f"losses={{{loss}}}"]))
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        (["model.state_width=16", "model.lower_layers=1"], "lower_layers, state_width would do nothing: model.kind is cross-encoder"),
+        (["model.kind=decomposed", "model.pooling=cls"], "pooling would do nothing: model.kind is decomposed"),
+        (["validation_sets=[]", "train.patience=2"], "train.patience would do nothing"),
+    ],
+)
+def test_a_setting_that_would_do_nothing_is_refused(path, settings, said):
+    with pytest.raises(ValueError, match=said):
+        read_run_file(path, parse_overrides(settings))
+
+
+def test_a_bi_encoder_from_a_known_base_reads_texts_as_that_was_published(path):
+    path.write_text("{name: x, model: {base: bge-small, kind: bi-encoder}}")
+    published = read_run_file(path).model
+    assert (published.pooling, published.query_prefix) == ("cls", BASES["bge-small"].query_prefix)
+    own = read_run_file(path, parse_overrides(["model.pooling=mean", "model.query_prefix=''"])).model
+    assert (own.pooling, own.query_prefix, own.passage_prefix) == ("mean", "", "")
 
 
 @pytest.mark.parametrize("setting", ["train.patience=null", "train.max_steps=-1", "train.learning_rate=0", "noise.typo=1"])

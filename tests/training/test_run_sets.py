@@ -95,6 +95,15 @@ def test_a_loss_without_weight_does_not_count(tmp_path, store):
         load_data(run, store)
 
 
+def test_a_loss_over_an_order_skips_lists_of_one_grade(tmp_path, store, caplog):
+    own = rewritten(make_set(tmp_path / "own"), lambda item: replace(item, grades=(2.0,) * 3) if item.query.startswith("red") else item)
+    load_data(run_on(own, losses=["softmax", "bce"]), store)
+    assert caplog.messages == ["loss softmax skips 2 of 6 training lists: they hold nothing that it reads"]
+    flat = rewritten(make_set(tmp_path / "flat"), lambda item: replace(item, grades=(2.0,) * 3))
+    with pytest.raises(ValueError, match=r"softmax \(weight 1\) reads grades, two different ones or more of a list"):
+        load_data(run_on(flat, losses=["softmax"]), store)
+
+
 def test_lists_that_a_loss_skips_are_counted(tmp_path, store, caplog):
     half = rewritten(
         make_set(tmp_path / "own", teacher=True), lambda item: replace(item, teacher=None if item.query.startswith("red") else item.teacher)

@@ -15,10 +15,12 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from tests.training.tiny import TEMPLATE, held_out, make_base, make_set
+from tests.training.tiny import TEMPLATE, held_out, make_base, make_set, spec_of
 from training.distil.sets import write_scored
+from training.export.directory import ModelInfo, export
+from training.networks import load_tokenizer
 from training.run_file import DataSpec, LossSpec, ModelSpec, NoiseSpec, RunFile, TrainSpec
-from training.runs import train, verdict
+from training.runs import RunReport, _save, build_trainer, train, verdict
 from training.training_set import read_lists, write_lists
 
 # A tiny run writes its checkpoints within one second, which transformers takes for a broken clock.
@@ -52,15 +54,18 @@ def weights(folder):
     return load_file(folder / "model" / "model.safetensors")
 
 
-def killed(run, folder, step):
-    """Train until this step, and die."""
-
+def dies_at(step):
     def die(at):
         if at == step:
             raise Killed
 
+    return die
+
+
+def killed(run, folder, step):
+    """Train until this step, and die."""
     with pytest.raises(Killed):
-        train(run, folder, report_to="none", on_step=die)
+        train(run, folder, report_to="none", on_step=dies_at(step))
     return folder
 
 
@@ -198,6 +203,46 @@ def test_a_fresh_run_of_other_settings_leaves_no_checkpoint_of_the_old(run, tmp_
     assert train(changed(run), tmp_path / "out", report_to="none").validation == fresh.validation
 
 
+def test_a_fresh_run_that_was_killed_is_not_taken_for_the_finished_one_before(run, tmp_path):
+    train(run, tmp_path / "out", report_to="none")
+    with pytest.raises(Killed):
+        train(changed(run), tmp_path / "out", resume=False, report_to="none", on_step=dies_at(1))
+    with pytest.raises(ValueError, match="is not finished"):
+        export(tmp_path / "out", tmp_path / "exported", ModelInfo("tiny", "1", "A tiny model.", "random", ()))
+    fresh = train(changed(run), tmp_path / "whole", report_to="none")
+    assert train(changed(run), tmp_path / "out", report_to="none").validation == fresh.validation
+    assert_same_weights(tmp_path / "out", tmp_path / "whole")
+
+
+def test_a_fresh_run_does_not_delete_what_it_starts_from(run, tmp_path):
+    train(run, tmp_path / "out", report_to="none")
+    onward = msgspec.structs.replace(run, model=msgspec.structs.replace(run.model, base=str(tmp_path / "out" / "model")))
+    with pytest.raises(ValueError, match="would delete: take another --out"):
+        train(onward, tmp_path / "out", resume=False, report_to="none")
+    assert weights(tmp_path / "out")
+
+
+def test_weights_that_are_no_numbers_are_not_kept(run, tmp_path):
+    lost = msgspec.structs.replace(run, validation_sets=(), losses={"kl": LossSpec()})
+    trainer = build_trainer(lost, tmp_path / "out", "none", [])
+    trainer.model.model.classifier.weight.data.fill_(float("nan"))
+    with pytest.raises(ValueError, match=r"no numbers \(1 tables, such as model\.classifier\.weight\) and is not kept"):
+        _save(tmp_path / "out", trainer, load_tokenizer(run.model.base), RunReport("tiny", 1, 1, 1, 1, 0.0, {}, None, ""))
+    assert not (tmp_path / "out" / "model").exists()
+
+
+def test_a_tokenizer_that_changed_since_is_refused(run, tmp_path):
+    words = tmp_path / "words"
+    words.mkdir()
+    shutil.copy(Path(run.model.base) / "tokenizer.json", words)
+    own = msgspec.structs.replace(run, model=msgspec.structs.replace(run.model, tokenizer=str(words)))
+    train(own, tmp_path / "out", report_to="none")
+    file = words / "tokenizer.json"
+    file.write_text(file.read_text().replace('"lamp"', '"vase"'))
+    with pytest.raises(ValueError, match=r"words/tokenizer\.json changed since"):
+        train(own, tmp_path / "out", report_to="none")
+
+
 def test_checkpoints_without_a_run_file_are_refused(run, tmp_path):
     (killed(run, tmp_path / "out", 6) / "run.yaml").unlink()
     with pytest.raises(ValueError, match=r"what made it cannot be read.*another --out"):
@@ -206,9 +251,8 @@ def test_checkpoints_without_a_run_file_are_refused(run, tmp_path):
 
 @pytest.mark.parametrize("kind", ["cross-encoder", "decomposed", "bi-encoder"])
 def test_every_kind_of_network_trains_and_leaves_its_report(run, tmp_path, base, kind):
-    spec = ModelSpec(str(base), kind, lower_layers=2, document_offset=8)
     report = train(
-        RunFile("tiny", spec, run.train_sets, run.losses, template=TEMPLATE, train=TrainSpec(bf16=False)),
+        RunFile("tiny", spec_of(base, kind), run.train_sets, run.losses, template=TEMPLATE, train=TrainSpec(bf16=False)),
         tmp_path / "out",
         report_to="none",
     )

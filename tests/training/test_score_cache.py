@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -75,9 +76,17 @@ def test_a_set_that_was_scored_is_scored_again_without_the_network(tmp_path, sou
     assert read_lists(tmp_path / "second") == read_lists(tmp_path / "first")
 
 
-def test_new_weights_are_another_network(tmp_path, teacher):
-    run, weights = read_run_file(teacher / "run.yaml"), tmp_path / "weights"
-    weights.write_bytes(b"one")
-    before = network_key(run, weights)
-    weights.write_bytes(b"two")
-    assert network_key(run, weights) != before
+def test_new_weights_are_another_network(teacher):
+    run = read_run_file(teacher / "run.yaml")
+    keys = {network_key(run, teacher / "model")}
+    for name in ("model.safetensors", "tokenizer.json"):
+        (teacher / "model" / name).write_bytes(b"other")
+        keys.add(network_key(run, teacher / "model"))
+    assert len(keys) == 3
+
+
+def test_a_finished_run_scores_without_what_it_started_from(tmp_path, source, teacher):
+    write_scored(source, tmp_path / "first", {teacher: 1.0}, own_weight=0.0, cache=tmp_path / "cache")
+    shutil.rmtree(tmp_path / "base")
+    write_scored(source, tmp_path / "second", {teacher: 1.0}, own_weight=0.0, cache=tmp_path / "another cache")
+    assert read_lists(tmp_path / "second") == read_lists(tmp_path / "first")

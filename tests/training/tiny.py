@@ -16,7 +16,7 @@ from sidecar.encoding import Fields
 from sidecar.manifest import FieldBudget, Template
 from training.batches import TrainingList
 from training.models.cross_encoder import CrossEncoder
-from training.run_file import ModelSpec, RunFile, write_run_file
+from training.run_file import ModelKind, ModelSpec, RunFile, write_run_file
 from training.training_set import read_lists, write_documents, write_lists
 
 WORDS = ("red", "blue", "green", "sofa", "lamp", "chair", "desk", "small", "large", "for", "without", "wood", "metal", "case", "phone")
@@ -42,6 +42,12 @@ def make_base(directory: Path, *, layers: int = 3, seed: int = 7) -> Path:
     BertForSequenceClassification(config).save_pretrained(directory)
     tokenizer.save(str(directory / "tokenizer.json"))
     return directory
+
+
+def spec_of(base: Path, kind: ModelKind, *, lower_layers: int = 2) -> ModelSpec:
+    """A network of this kind on a base; what is read apart begins at position 8."""
+    apart = {"lower_layers": lower_layers, "document_offset": 8} if kind == "decomposed" else {}
+    return ModelSpec(str(base), kind, **apart)
 
 
 def small_network() -> CrossEncoder:

@@ -28,11 +28,13 @@ _MAP_BYTES = 8 * 1024**3
 _ARITHMETIC = b"2"
 
 
-def network_key(run: RunFile, weights: Path) -> bytes:
-    """What tells one network from another: its weights, its shape and its text template."""
-    with weights.open("rb") as file:
-        digest = file_digest(file, "sha256").digest()
-    return blake2b(_ARITHMETIC + digest + msgspec.json.encode((run.model, run.template)), digest_size=16).digest()
+def network_key(run: RunFile, checkpoint: Path) -> bytes:
+    """What tells one network from another: the weights and the tokenizer of its checkpoint, its shape and its text template."""
+    digests = b""
+    for name in ("model.safetensors", "tokenizer.json"):
+        with (checkpoint / name).open("rb") as file:
+            digests += file_digest(file, "sha256").digest()
+    return blake2b(_ARITHMETIC + digests + msgspec.json.encode((run.model, run.template)), digest_size=16).digest()
 
 
 class ScoreCache:

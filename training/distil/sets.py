@@ -17,7 +17,7 @@ from training.distil.score_cache import ScoreCache, network_key
 from training.distil.teachers import Logits, Normalise, score_lists, with_teachers
 from training.distil.vector_cache import VectorCache, encoder_key
 from training.models.bi_encoder import load_bi_encoder
-from training.networks import build_collate, build_encoder, load_network, load_text_encoder
+from training.networks import build_collate, load_network, load_text_encoder
 from training.run_file import DEFAULT_TEMPLATE, RunFile, read_run_file
 from training.training_set import read_documents, read_lists, write_documents, write_lists
 
@@ -111,7 +111,7 @@ def write_scored(
 
 def _scores(folder: Path, lists: Sequence[TrainingList], documents: Catalogue, workers: int, cache: Path, advance: Advance) -> list[Logits]:
     run = read_run_file(folder / "run.yaml")
-    with ScoreCache(cache, network_key(run, folder / "model" / "model.safetensors")) as kept:
+    with ScoreCache(cache, network_key(run, folder / "model")) as kept:
         found = {place: kept.logits(item, documents) for place, item in enumerate(lists)}
         unknown = [place for place, logits in found.items() if logits is None]
         advance(len(lists) - len(unknown))
@@ -130,7 +130,8 @@ def _scorer(
     run: RunFile, folder: Path, documents: Catalogue, workers: int, advance: Advance
 ) -> Callable[[Sequence[TrainingList]], list[Logits]]:
     """A run's network, its texts tokenized: lists -> logits."""
-    encoder = build_encoder(run)
+    # The run's own tokenizer: what it started from may be another one by now, or gone.
+    encoder = load_text_encoder(str(folder / "model"), run.template)
     store = TokenStore(encoder)
     store.add(documents)
     network, collate = load_network(run.model, folder / "model"), build_collate(run.model, encoder)

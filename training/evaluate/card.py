@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,11 @@ def annotate_cards(report: Report, models: Mapping[str, Path]) -> None:
         annotate(directory, quality=quality, latency=latency)
 
 
+def measured(quality: Mapping[str, Any]) -> list[str]:
+    """The figures on a card that a report put there: they are of the model as it was served then, its fusion included."""
+    return [name for name in quality if re.search(r", \d+ queries, NDCG@10: | \(\d+ queries\), ", name)]
+
+
 def _replaced(quality: Mapping[str, Any], judged: SetReport, figures: Figures) -> dict[str, Any]:
     """The new figures in place of all earlier ones of the same set and part; without new ones the earlier stay."""
     # Cards of earlier versions say "esci test (50 queries), ...".
@@ -45,14 +51,14 @@ def _part(judged: SetReport) -> str:
 
 def _quality(judged: SetReport, model: str) -> Figures:
     """NDCG@10 of the model as it is served, beside the first passes that it re-ranks, and what it adds to the best of them."""
-    measured = f"{_part(judged)}, {judged.queries} queries, NDCG@10"
+    on = f"{_part(judged)}, {judged.queries} queries, NDCG@10"
     figures: Figures = {}
     for row in judged.full.models:
         if row.model == model:
             first_pass = judged.full.row(row.first_pass)
             assert first_pass is not None
-            figures[f"{measured}: {row.first_pass} alone"] = round(first_pass.means["ndcg@10"], 4)
-            ranked = f"{measured}: {row.first_pass}'s {judged.window} hits re-ranked"
+            figures[f"{on}: {row.first_pass} alone"] = round(first_pass.means["ndcg@10"], 4)
+            ranked = f"{on}: {row.first_pass}'s {judged.window} hits re-ranked"
             figures[ranked] = round(row.means["ndcg@10"], 4)
             if row.difference is not None and row.first_pass == judged.full.baseline:
                 found = row.difference

@@ -47,6 +47,9 @@ def file_names(texts: Iterable[str]) -> dict[str, str]:
 def write_trec(folder: Path, runs: Mapping[str, Run], qrels: Qrels, queries: Mapping[str, str]) -> None:
     """Runs by name, grades and queries' texts, each by query id, as TREC files of one folder."""
     folder.mkdir(parents=True, exist_ok=True)
+    # Runs of an earlier evaluation number other queries.
+    for earlier in folder.glob("*.run"):
+        earlier.unlink()
     numbers = {query_id: f"q{number:05d}" for number, query_id in enumerate(sorted(queries), start=1)}
     lines = [f"{numbers[query_id]}\t{' '.join(text.split())}\n" for query_id, text in sorted(queries.items())]
     (folder / "queries.tsv").write_text("".join(lines), encoding="utf-8")

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sidecar.manifest import Manifest, read_manifest
+from training.evaluate.card import measured
 from training.evaluate.evidence import Evidence, Plan, collect, reranked_passes
 from training.evaluate.judged import JudgedSet
 from training.evaluate.served import Served
@@ -40,10 +41,14 @@ def fuse_model(
 
 
 def write_fusion(directory: Path, fitted: Fitted, sets: Sequence[JudgedSet]) -> Manifest:
-    """Set the fusion in the manifest and the card, with what it was fitted on and what cross-validation says of it."""
+    """Set the fusion in the manifest and the card, with what it was fitted on and what cross-validation says of it. What a report measured
+    of the model before goes: it is of another fusion.
+    """
+    before = read_manifest(directory).quality
+    stale = measured(before)
     data = ", ".join(f"{judged.name} {judged.part} ({len(judged.queries)} queries)" for judged in sets)
     quality = {
-        **read_manifest(directory).quality,
+        **{name: value for name, value in before.items() if name not in stale},
         "fusion: NDCG@10 first pass": round(fitted.first_pass, 4),
         "fusion: NDCG@10 bare, by cross-validation": round(fitted.before, 4),
         "fusion: NDCG@10 fused, by cross-validation": round(fitted.after, 4),

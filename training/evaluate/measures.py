@@ -8,6 +8,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Mapping, Sequence
 
+from training.evaluate.candidates import RANDOM
 from training.evaluate.evidence import Evidence
 from training.evaluate.report import Latency, ModeReport, SystemReport
 from training.evaluate.systems import Mode, System, run_of
@@ -53,8 +54,8 @@ def mode_report(systems: Sequence[System], runs: Mapping[str, Run], qrels: Qrels
 
 
 def best_first_pass(systems: Sequence[System], values: Mapping[str, ByQuery]) -> str:
-    """The first pass with the highest mean: what a model has to beat."""
-    passes = [system.name for system in systems if system.model is None]
+    """The first pass with the highest mean: what a model has to beat. Random order is none that anybody serves."""
+    passes = [system.name for system in systems if system.model is None and system.name != RANDOM]
     return max(passes, key=lambda name: statistics.fmean(values[name].values()))
 
 

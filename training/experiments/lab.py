@@ -34,7 +34,7 @@ from training.experiments.cells import Advance, Cell, Progress, finish
 from training.experiments.sets import CATALOGUES, GRAMMAR, HeldOut, Limits, held_out, training_set
 from training.keys import folder_key
 from training.models.cross_encoder import keep_layers
-from training.networks import build_collate, build_encoder, load_network
+from training.networks import build_collate, load_network, load_text_encoder
 from training.run_file import DEFAULT_TEMPLATE, DataSpec, LossSpec, ModelSpec, NoiseSpec, RunFile, TrainSpec
 from training.run_sets import load_lists
 from training.runs import train
@@ -186,7 +186,7 @@ def trained(run: RunFile, folder: Path, advance: Advance) -> float | None:
 
 def scores_of(run: RunFile, checkpoint: Path, tests: Sequence[HeldOut]) -> dict[str, list[list[float]]]:
     """The scores of a trained network, by set and list."""
-    encoder = build_encoder(run)
+    encoder = load_text_encoder(str(checkpoint), run.template)
     network = load_network(run.model, checkpoint)
     collate = build_collate(run.model, encoder)
     found = {}

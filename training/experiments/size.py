@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean, median
 
+import msgspec
 from matplotlib.figure import Figure
 from transformers import AutoConfig
 
@@ -133,8 +134,10 @@ def _scored(lab: Lab, teacher: Path) -> tuple[DataSpec, ...]:
 
 def _run(lab: Lab, student: Student, teacher: Path, sets: tuple[DataSpec, ...], total: int, seed: int) -> RunFile:
     layers = student.layers if isinstance(student.layers, tuple) else spread_layers(student.layers, total)
-    source, apart = student.base or str(teacher / "model"), min(student.apart, len(layers) - 1) or 1
-    model = ModelSpec(source, student.kind, layers=layers, lower_layers=apart, state_width=student.width, dropout=0.0)
+    model = ModelSpec(student.base or str(teacher / "model"), student.kind, layers=layers, dropout=0.0)
+    if student.kind == "decomposed":
+        apart = min(student.apart, len(layers) - 1) or 1
+        model = msgspec.structs.replace(model, lower_layers=apart, state_width=student.width)
     return RunFile(student.name, model, sets, {student.loss: LossSpec()}, template=TEMPLATE, train=train_settings(lab.steps, seed))
 
 

@@ -18,7 +18,7 @@ _HITS = 8
 def calibration_batches(folder: Path, encoder: TextEncoder, inputs: frozenset[str]) -> Iterator[Batch]:
     """One small batch a list, of lists spread evenly over the set; `inputs` are the names that the graph takes."""
     lists, documents = read_lists(folder), read_documents(folder)
-    for item in lists[:: max(1, len(lists) // _LISTS)][:_LISTS]:
+    for item in lists[:: -(-len(lists) // _LISTS) or 1]:
         hits = [encoder.encode_document(documents[doc_id]) for doc_id in item.doc_ids[:_HITS]]
         pairs = pair_inputs(encoder, encoder.encode_query(item.query), hits)
         yield {name: pairs[name] for name in inputs}

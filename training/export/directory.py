@@ -142,6 +142,11 @@ def build_graphs(trained: Trained, *, int8: bool, divide_outliers: bool = True) 
     config: Any = network.config
     settings = {"kind": spec.kind, "layers": config.num_hidden_layers, "hidden_size": config.hidden_size}
     if isinstance(network, CrossEncoder):
+        if network.fresh:
+            raise ValueError(
+                f"{trained.checkpoint} has no trained head ({network.fresh[0]}), and one drawn at random would order hits at random: "
+                "`rerank train` first"
+            )
         pair = template.max_query_tokens + template.max_document_tokens + SPECIAL_TOKENS
         graph = cross_encoder_graph(network, limit=pair, int8=form) if has_own_graph(config) else traced_pairs(network)
         return {"model.onnx": graph}, settings

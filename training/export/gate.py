@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -48,7 +49,8 @@ class GateFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class GateReport:
-    """NDCG@10 of both models on the same lists of one set, and the mean rank correlation of their orders (Spearman).
+    """NDCG@10 of both models on the same lists of one set, and the mean rank correlation of their orders (Spearman; none where no list has
+    three hits).
 
     `interval` is the 95 % bootstrap interval of the loss over lists: a small set has noise of its own, often beyond the limit.
     """
@@ -56,7 +58,7 @@ class GateReport:
     judged: str
     float_ndcg: float
     int8_ndcg: float
-    correlation: float
+    correlation: float | None
     lists: int
     interval: tuple[float, float]
 
@@ -68,12 +70,14 @@ class GateReport:
     def quality(self) -> dict[str, Any]:
         """The entries for the manifest."""
         measured = f"gate on {self.judged}, {self.lists} lists"
-        return {
+        entries: dict[str, Any] = {
             f"{measured}: NDCG@10 float": round(self.float_ndcg, 4),
             f"{measured}: NDCG@10 int8": round(self.int8_ndcg, 4),
             f"{measured}: loss, 95 % interval": f"{self.interval[0]:.4f} to {self.interval[1]:.4f}",
-            f"{measured}: rank correlation float, int8": round(self.correlation, 4),
         }
+        if self.correlation is not None:
+            entries[f"{measured}: rank correlation float, int8"] = round(self.correlation, 4)
+        return entries
 
     def __str__(self) -> str:
         return (
@@ -102,7 +106,7 @@ def gated_export(
         export(run, made, info, calibration=calibration, max_document_tokens=max_document_tokens)
         reports = []
         for name, gate in zip(names, gates, strict=True):
-            lists = read_lists(gate)
+            lists = telling(name, read_lists(gate))
             with progress(f"gate on {name}", 2 * len(lists)) if progress else nullcontext(lambda _: None) as advance:
                 reports.append(compare(name, plain, made, lists, read_documents(gate), advance))
         refuse_loss(reports, ALLOWED_LOSS if allowed_loss is None else allowed_loss, output)
@@ -143,6 +147,19 @@ def gate_quality(reports: Sequence[GateReport]) -> dict[str, Any]:
     return entries
 
 
+def telling(judged: str, lists: Sequence[TrainingList]) -> list[TrainingList]:
+    """The lists of the set called `judged` that have hits of different grades: every order of the others has the same NDCG, and each of
+    them would only make a loss look smaller. Raises ValueError where there is none.
+    """
+    found = [item for item in lists if len(set(item.grades or ())) > 1]
+    if not found:
+        raise ValueError(
+            f"the gate's set {judged} has no graded lists with hits of different grades: name one that has, such as "
+            "`rerank data lists` writes"
+        )
+    return found
+
+
 def compare(
     judged: str,
     plain: Path,
@@ -151,15 +168,19 @@ def compare(
     documents: Mapping[str, Fields],
     advance: Advance = lambda _: None,
 ) -> GateReport:
-    """Score the lists of the set called `judged` with both model directories; `advance` is told of each list scored by one of them."""
-    graded = [(item, np.asarray(item.grades)) for item in lists if item.grades is not None]
-    if not graded:
-        raise ValueError(f"the gate's set {judged} has no graded lists: name one with grades, such as `rerank data lists` writes")
+    """Score the telling lists of the set called `judged` with both model directories; `advance` is told of each list scored by one."""
+    graded = [(item, np.asarray(item.grades)) for item in telling(judged, lists)]
     rows = [_score_all(directory, [item for item, _ in graded], documents, advance) for directory in (plain, quantized)]
     before, after = (np.array([_ndcg(scores, grades) for scores, (_, grades) in zip(row, graded, strict=True)]) for row in rows)
-    correlations = [spearmanr(first, second).statistic for first, second in zip(*rows, strict=True) if len(first) > 2]
     interval = bootstrap_interval(before - after)
-    return GateReport(judged, float(before.mean()), float(after.mean()), float(np.nanmean(correlations)), len(graded), interval)
+    return GateReport(judged, float(before.mean()), float(after.mean()), _correlation(*rows), len(graded), interval)
+
+
+def _correlation(before: Sequence[Scores], after: Sequence[Scores]) -> float | None:
+    """The mean of the lists whose orders can be compared; of two hits the correlation is 1 or -1 alone."""
+    found = [spearmanr(first, second).statistic for first, second in zip(before, after, strict=True) if len(first) > 2]
+    known = [each for each in found if math.isfinite(each)]
+    return fmean(known) if known else None
 
 
 def _score_all(directory: Path, lists: Sequence[TrainingList], documents: Mapping[str, Fields], advance: Advance) -> list[Scores]:

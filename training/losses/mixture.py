@@ -14,7 +14,7 @@ from typing import Literal, Protocol
 import torch
 from torch import Tensor
 
-from training.losses.registry import TEACHER_LOSSES, Loss, named
+from training.losses.registry import TEACHER_LOSSES, Loss, Need, named, need
 
 Target = Literal["grades", "teacher"]
 _CALLED: Mapping[Target, str] = {"grades": "grades", "teacher": "a teacher's logits"}
@@ -59,17 +59,20 @@ class Mixture:
 
         Raises ValueError where no loss that weighs anything can read any list: such a run would train nothing.
         """
-        counts: dict[Target, int] = {"grades": 0, "teacher": 0}
+        counts = dict.fromkeys((part.name for part in self.parts), 0)
         total = 0
         for total, item in enumerate(lists, start=1):  # noqa: B007 - the count is read after the loop
-            counts["grades"] += not _holds_number(item.grades)
-            counts["teacher"] += not _holds_number(item.teacher)
-        if not any(part.weight > 0 and counts[part.target] < total for part in self.parts):
+            held: dict[Target, frozenset[Need]] = {"grades": _held(item.grades), "teacher": _held(item.teacher)}
+            for part in self.parts:
+                counts[part.name] += need(part.name) not in held[part.target]
+        if not any(part.weight > 0 and counts[part.name] < total for part in self.parts):
             raise ValueError(self._nothing_to_read(total))
-        return {part.name: counts[part.target] for part in self.parts}
+        return counts
 
     def _nothing_to_read(self, total: int) -> str:
-        parts = ", ".join(f"{part.name} (weight {part.weight:g}) reads {_CALLED[part.target]}" for part in self.parts)
+        parts = ", ".join(
+            f"{part.name} (weight {part.weight:g}) reads {_CALLED[part.target]}, {need(part.name)} or more of a list" for part in self.parts
+        )
         remedies = "; ".join(_REMEDY.values())
         return f"none of the {total} training lists holds what the losses read, so nothing would be learnt: {parts}. In `losses` {remedies}"
 
@@ -84,7 +87,7 @@ class Mixture:
 def mixture(
     weights: Mapping[str, float],
     *,
-    parameters: Mapping[str, Mapping[str, float]] | None = None,
+    parameters: Mapping[str, Mapping[str, bool | float]] | None = None,
     targets: Mapping[str, Target] | None = None,
 ) -> Mixture:
     """A mixture of registered losses by name and weight: `mixture({"kl": 1.0, "ranknet": 0.1})`.
@@ -105,8 +108,11 @@ def mixture(
     )
 
 
-def _holds_number(values: Sequence[float] | None) -> bool:
-    return values is not None and any(map(isfinite, values))
+def _held(values: Sequence[float] | None) -> frozenset[Need]:
+    """Which needs these values of a list's hits meet."""
+    found = [value for value in values or () if isfinite(value)]
+    met: dict[Need, bool] = {"a hit": bool(found), "two hits": len(found) > 1, "two different ones": len(set(found)) > 1}
+    return frozenset(each for each, holds in met.items() if holds)
 
 
 def _default_target(name: str) -> Target:

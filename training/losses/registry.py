@@ -6,10 +6,11 @@ Invariant: every loss has one signature, `(logits, grades, mask) -> scalar`, ove
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Callable, Mapping
 from functools import partial
 from types import MappingProxyType
-from typing import Protocol, cast
+from typing import Literal, Protocol, cast
 
 from torch import Tensor
 
@@ -47,14 +48,39 @@ LOSSES: Mapping[str, Loss] = MappingProxyType(
 )
 # Those that read a teacher's scores unless told otherwise.
 TEACHER_LOSSES = frozenset({"margin_mse", "kl", "rank_distil"})
+_SINGLE_HIT_LOSSES = frozenset({"bce", "mse"})
+# What a list has to hold of the values that a loss reads, for the loss to say anything about it.
+Need = Literal["a hit", "two hits", "two different ones"]
+
+
+def need(name: str) -> Need:
+    """What the loss of this name needs of a list: all but those over single hits and a teacher's are over an order."""
+    return "a hit" if name in _SINGLE_HIT_LOSSES else "two hits" if name in TEACHER_LOSSES else "two different ones"
 
 
 def named(name: str, **parameters: object) -> Loss:
-    """The loss of this name with its keyword parameters bound: `named("approx_ndcg", temperature=0.5)`."""
+    """The loss of this name with its keyword parameters bound: `named("approx_ndcg", temperature=0.5)`.
+
+    Raises ValueError for an unknown name or parameter, and for a value that is not of the kind of the parameter's default (a whole number,
+    a number, true or false) or not above zero.
+    """
     if name not in LOSSES:
         raise ValueError(f"there is no loss {name!r}; there are {', '.join(LOSSES)}")
-    known = [p.name for p in inspect.signature(LOSSES[name]).parameters.values() if p.kind is p.KEYWORD_ONLY]
-    unknown = sorted(parameters.keys() - set(known))
+    defaults = {p.name: p.default for p in inspect.signature(LOSSES[name]).parameters.values() if isinstance(p.default, bool | int | float)}
+    unknown = sorted(parameters.keys() - defaults.keys())
     if unknown:
-        raise ValueError(f"loss {name} has no parameter {', '.join(unknown)}; it has {', '.join(known) or 'none'}")
-    return partial(cast(Callable[..., Tensor], LOSSES[name]), **parameters)
+        raise ValueError(f"loss {name} has no parameter {', '.join(unknown)}; it has {', '.join(defaults) or 'none'}")
+    bound = {key: _value(f"loss {name}: {key}", value, defaults[key]) for key, value in parameters.items()}
+    return partial(cast(Callable[..., Tensor], LOSSES[name]), **bound)
+
+
+def _value(what: str, value: object, default: float) -> float:
+    """The value as the parameter takes it: all of them but switches are counts, temperatures and scales, which are above zero."""
+    if isinstance(default, bool) or isinstance(value, bool):
+        if isinstance(default, bool) and isinstance(value, bool):
+            return value
+        raise ValueError(f"{what} is {value!r}: give {'true or false' if isinstance(default, bool) else 'a number'}")
+    whole = isinstance(default, int)
+    if not isinstance(value, int | float) or not 0 < value < math.inf or (whole and value != int(value)):
+        raise ValueError(f"{what} is {value!r}: give a {'whole number' if whole else 'number'} above 0")
+    return int(value) if whole else float(value)

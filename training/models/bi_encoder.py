@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,6 +17,9 @@ from transformers.utils import logging as transformers_logging
 from training.models.cross_encoder import keep_layers, with_dropout
 from training.models.dropout import replace_dropout
 from training.models.rows import by_length
+
+_SCALE = "scale.json"
+_START_SCALE = 20.0
 
 
 def pool(hidden: Tensor, mask: Tensor, pooling: str) -> Tensor:
@@ -33,7 +37,7 @@ class BiEncoder(nn.Module):
 
     model: Any
 
-    def __init__(self, model: nn.Module, *, pooling: str, scale: float = 20.0) -> None:
+    def __init__(self, model: nn.Module, *, pooling: str, scale: float = _START_SCALE) -> None:
         super().__init__()
         self.model = model
         self.pooling = pooling
@@ -64,17 +68,21 @@ class BiEncoder(nn.Module):
         return self.scale * (queries[list_index] * documents).sum(-1)
 
     def save(self, directory: Path) -> None:
-        """Write a transformers checkpoint of the encoder."""
+        """Write a transformers checkpoint of the encoder, and the scale beside it."""
         self.model.save_pretrained(directory)
+        (directory / _SCALE).write_text(json.dumps({"scale": self.scale.item()}) + "\n")
 
 
 def load_bi_encoder(source: str, *, pooling: str, layers: Sequence[int] | None = None, dropout: float = 0.1) -> BiEncoder:
-    """A bi-encoder on any encoder of a directory or hub id; `layers` and `dropout` as in `load_cross_encoder`."""
+    """A bi-encoder on any encoder of a directory or hub id, with the scale that one was trained with; `layers` and `dropout` as in
+    `load_cross_encoder`."""
     model = _without_pooler(source, dropout)
     if layers is not None:
         keep_layers(model, layers)
     replace_dropout(model)
-    return BiEncoder(model, pooling=pooling)
+    kept = Path(source) / _SCALE
+    scale = float(json.loads(kept.read_text())["scale"]) if kept.is_file() else _START_SCALE
+    return BiEncoder(model, pooling=pooling, scale=scale)
 
 
 def _without_pooler(source: str, dropout: float) -> Any:

@@ -38,9 +38,11 @@ class CrossEncoder(nn.Module):
 
     model: Any
 
-    def __init__(self, model: nn.Module) -> None:
+    def __init__(self, model: nn.Module, *, fresh: Sequence[str] = ()) -> None:
         super().__init__()
         self.model = model
+        # Names of weights that were drawn at random, as the checkpoint has none of them.
+        self.fresh = tuple(fresh)
 
     @property
     def config(self) -> Any:
@@ -77,11 +79,11 @@ def load_cross_encoder(source: str, *, layers: Sequence[int] | None = None, drop
     `layers` keeps those layers of the source alone, in order: a student that starts from its teacher's weights.
     """
     config = with_dropout(AutoConfig.from_pretrained(source, num_labels=1), dropout)
-    model = AutoModelForSequenceClassification.from_pretrained(source, config=config)
+    model, loading = AutoModelForSequenceClassification.from_pretrained(source, config=config, output_loading_info=True)
     if layers is not None:
         keep_layers(model, layers)
     replace_dropout(model)
-    return CrossEncoder(model)
+    return CrossEncoder(model, fresh=sorted(loading["missing_keys"]))
 
 
 def with_dropout(config: Any, dropout: float) -> Any:
