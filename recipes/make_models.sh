@@ -37,18 +37,16 @@ parts = list(named_parts(read_split(data / "esci/split.json")).items())
 with gzip.open(data / "msrd/movies-judgments.tsv.gz", "rt", encoding="utf-8") as file:
     parts += [(row["query"], part_of(row["query"])) for row in csv.DictReader(file, delimiter="\t")]
 (sets / "held-out.txt").write_text("\n".join(sorted({query for query, part in parts if part != "train"})))
-with (data / "wands/query.csv").open() as file:
-    (sets / "wands.txt").write_text("\n".join(row["query"] for row in csv.DictReader(file, delimiter="\t")))
 PY
 .venv/bin/python recipes/retail_items.py "$DATA/online-retail/online_retail.csv.gz" > "$SETS/retail.jsonl"
 
 teachers=(--teacher e5-small=1 --teacher bge-small=1 --teacher bm25=0.5)
 written=training/catalogue_grammar
 make_set esci distil label --catalogue "$DATA/esci/products.jsonl.gz" --preset esci --generate 4600 --queries "$SETS/esci-train.txt" \
-  --queries "$written/queries.txt" --queries "$SETS/wands.txt" --sample 1080 --exclude "$SETS/held-out.txt" "${teachers[@]}"
+  --queries "$written/queries.txt" --queries "$DATA/wands/query.csv" --sample 1080 --exclude "$SETS/held-out.txt" "${teachers[@]}"
 make_set msrd distil label --catalogue "$DATA/msrd/movies-corpus.jsonl.gz" --preset msrd --generate 900 \
   --queries "$written/content_queries.txt" --sample 700 --exclude "$SETS/held-out.txt" "${teachers[@]}"
-make_set retail distil label --catalogue "$SETS/retail.jsonl" --generate 350 --queries "$SETS/wands.txt" --queries "$written/queries.txt" --sample 150 \
+make_set retail distil label --catalogue "$SETS/retail.jsonl" --generate 350 --queries "$DATA/wands/query.csv" --queries "$written/queries.txt" --sample 150 \
   --exclude "$SETS/held-out.txt" "${teachers[@]}"
 make_set grammar distil grammar --lists 2500 --seed 1
 make_set grammar-validation distil grammar --lists 150 --seed 999

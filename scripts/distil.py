@@ -35,7 +35,7 @@ def command() -> None:
     "files",
     multiple=True,
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Queries, one a line, plain or .gz.",
+    help="Queries, one a line, or a .csv or .tsv with a column `query`; plain or .gz.",
 )
 @click.option("--sample", default=None, type=click.IntRange(min=1), help="Use only so many of the given queries, drawn at random.")
 @click.option(

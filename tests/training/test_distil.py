@@ -46,6 +46,27 @@ def test_every_line_of_a_query_file_is_a_query_once(tmp_path, name):
     assert read_queries(tmp_path / name) == ["#10 envelopes", "red sofa", "lamp"]
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "found"),
+    [
+        ("query.csv", "query_id\tquery\tquery_class\n0\tred sofa\tSofas\n1\tlamp\tLamps\n2\tlamp\t\n", ["red sofa", "lamp"]),
+        ("asked.csv.gz", 'Query;n\n"lamp; red";3\n', ["lamp; red"]),
+        ("queries.tsv", "q00001\tred sofa\nq00002\tlamp\n", ["red sofa", "lamp"]),
+        ("plain.csv", "red sofa\nlamp, small\n", ["red sofa", "lamp, small"]),
+        ("plain.tsv", "red sofa\nlamp\n", ["red sofa", "lamp"]),
+    ],
+)
+def test_a_table_of_queries_is_read_by_its_column(tmp_path, name, text, found):
+    (tmp_path / name).write_bytes(gzip.compress(text.encode()) if name.endswith(".gz") else text.encode())
+    assert read_queries(tmp_path / name) == found
+
+
+def test_a_broken_row_of_a_table_of_queries_is_named(tmp_path):
+    (tmp_path / "query.csv").write_text("id,query\n1,lamp\n2,red, sofa\n")
+    with pytest.raises(ValueError, match=r"query\.csv:3: 3 cells under 2 columns"):
+        read_queries(tmp_path / "query.csv")
+
+
 def test_bm25_puts_the_document_that_has_all_terms_first():
     scores = Bm25Retriever(CATALOGUE).scores(["blue lamps"])[0]
     assert list(CATALOGUE)[int(scores.argmax())] == "p6"

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from cluster.delimited import delimited_rows
 from sidecar.encoding import Fields, field_text
 from training.batches import with_typo
 from training.data.files import open_text
@@ -21,6 +22,7 @@ from training.data.lists import Catalogue
 _MARKS = "".join(chr(code) for code in range(0x10000) if unicodedata.category(chr(code)).startswith("M"))
 _WORD = re.compile(rf"[^\W_](?:[^\W_]|[{_MARKS}'./-])*")
 _STOP = frozenset("a an and are as at be by for from has in is it its of on or that the this to was were will with you your".split())  # noqa: SIM905 (a list of 28 strings reads worse)
+_TABLES = {".csv": ",", ".tsv": "\t"}
 _LINKS = ("for", "with", "without", "in", "and")
 
 
@@ -177,6 +179,29 @@ _WAYS: tuple[tuple[Callable[[Fields, random.Random], list[str]], int], ...] = (
 
 
 def read_queries(path: Path) -> list[str]:
-    """Queries of a file, plain or .gz, one a line: stripped, duplicates once; `#10 envelopes` is a query, and no line a comment."""
+    """Queries of a file, plain or .gz, stripped and duplicates once: the column `query` of a .csv or .tsv whose first line has one, the
+    texts of a .tsv of `ID<TAB>TEXT`, else one a line; `#10 envelopes` is a query, and no line a comment. Raises ValueError for a
+    broken row.
+    """
+    kind = Path(path.stem).suffix if path.suffix == ".gz" else path.suffix
     with open_text(path) as file:
-        return list(dict.fromkeys(query for line in file if (query := line.strip())))
+        lines = file.readlines()
+    found = _of_table(path, lines, _TABLES[kind]) if kind in _TABLES else lines
+    return list(dict.fromkeys(query for text in found if (query := text.strip())))
+
+
+def _of_table(path: Path, lines: Sequence[str], delimiter: str) -> Sequence[str]:
+    """The cells that hold queries; the lines as they are where the first one names no column `query`."""
+    rows = delimited_rows(lines, delimiter)
+    _, header = next(rows, (1, ""))
+    names = [] if isinstance(header, str) else [name.strip().casefold() for name in header]
+    if "query" in names:
+        found = []
+        for line, cells in rows:
+            if isinstance(cells, str) or len(cells) != len(names):
+                raise ValueError(f"{path}:{line}: {cells if isinstance(cells, str) else f'{len(cells)} cells under {len(names)} columns'}")
+            found.append(cells[names.index("query")])
+        return found
+    if delimiter == "\t" and all(line.count("\t") == 1 for line in lines if line.strip()):
+        return [line.partition("\t")[2] for line in lines]
+    return lines
