@@ -31,6 +31,7 @@ from training.bases import base_directory
 from training.distil.queries import words_of
 from training.keys import folder_key
 from training.networks import known_positions, load_tokenizer
+from training.progress import speak
 from training.trainer import last_whole_checkpoint, set_precision
 
 # What BERT's kin and RoBERTa's kin call them; a tokenizer has one of each.
@@ -101,6 +102,7 @@ def pretrain(base: str, documents: Iterable[Fields], output: Path, settings: Pre
         train_dataset=_Texts(texts, tokenizer, min(settings.max_tokens, known_positions(model))),
         data_collator=DataCollatorForLanguageModeling(tokenizer, mlm_probability=settings.masked),
     )
+    speak(trainer)
     result = trainer.train(resume_from_checkpoint=checkpoint)
     # The encoder alone: the masked-word head has done its work.
     model.base_model.save_pretrained(output / "model")

@@ -29,6 +29,7 @@ from training.batches import TARGETS, ListDataset
 from training.losses import Mixture
 from training.metrics.batch import ndcg
 from training.networks import Collate
+from training.progress import speak
 from training.run_file import TrainSpec
 from training.sampling import BudgetSampler
 
@@ -74,6 +75,7 @@ class RankingTrainer(Trainer):
         super().__init__(
             network, arguments, train_dataset=training, eval_dataset=dict(validation) or None, callbacks=[*first, *(callbacks or [])]
         )
+        speak(self)
         self.spec = spec
         self.losses = losses
         self.collate = collate
