@@ -6,6 +6,7 @@ Invariant: a document that the cluster refuses for what is in it is a bad row; a
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
@@ -59,23 +60,27 @@ class BulkWriter:
         remaining = iter(rows)
         # Hashes, as a catalogue may have millions of ids. What an answer says of a document would not do: a request is sent again where
         # none came in time.
-        seen: set[int] = set()
+        there: set[int] = set()
         while batch := list(islice(remaining, BATCH)):
             tally.leave_out([row for row in batch if isinstance(row, BadRow)])
-            documents = [row for row in batch if isinstance(row, Document)]
-            repeated = _repeated(documents, seen)
-            new = [document for document in documents if document not in repeated] if repeated else documents
-            missing = self._missing(new) if self.resume else new
-            tally.already += len(new) - len(missing)
-            refused = list(self._send([*missing, *repeated]))
-            lines = {row.line for row in refused}
-            seen -= {hash(document.id) for document in documents if document.line in lines}
-            replaced = [BadRow(self.file, each.line, _REPLACES) for each in repeated if each.line not in lines]
-            tally.leave_out([*refused, *replaced])
-            tally.indexed += len(missing) + len(repeated) - len(refused) - len(replaced)
+            for documents in _without_repeats([row for row in batch if isinstance(row, Document)]):
+                self._write(documents, there, tally)
             advance(len(batch))
 
-    def _missing(self, documents: list[Document]) -> list[Document]:
+    def _write(self, documents: Sequence[Document], there: set[int], tally: Tally) -> None:
+        """Documents of different ids; `there` holds those that earlier rows left in the index, and learns of these."""
+        new = [document for document in documents if hash(document.id) not in there]
+        again = [document for document in documents if hash(document.id) in there]
+        missing = self._missing(new) if self.resume else new
+        tally.already += len(new) - len(missing)
+        refused = list(self._send([*missing, *again]))
+        lines = {row.line for row in refused}
+        replaced = [BadRow(self.file, each.line, _REPLACES) for each in again if each.line not in lines]
+        tally.leave_out([*refused, *replaced])
+        tally.indexed += len(missing) + len(again) - len(refused) - len(replaced)
+        there |= {hash(document.id) for document in new if document.line not in lines}
+
+    def _missing(self, documents: Sequence[Document]) -> list[Document]:
         if not documents:
             return []
         ids = [document.id for document in documents]
@@ -116,12 +121,13 @@ class BulkWriter:
         return BadRow(self.file, line, f"{error.get('reason', 'refused')} {cause}".strip())
 
 
-def _repeated(documents: Sequence[Document], seen: set[int]) -> list[Document]:
-    """Those whose id an earlier row had; `seen` learns the ids."""
-    repeated = []
+def _without_repeats(documents: Sequence[Document]) -> list[list[Document]]:
+    """The documents in parts, none of which has an id twice: the n-th row of an id is in the n-th part, so that the last one is kept."""
+    parts: list[list[Document]] = []
+    rows: Counter[str] = Counter()
     for document in documents:
-        identity = hash(document.id)
-        if identity in seen:
-            repeated.append(document)
-        seen.add(identity)
-    return repeated
+        if rows[document.id] == len(parts):
+            parts.append([])
+        parts[rows[document.id]].append(document)
+        rows[document.id] += 1
+    return parts

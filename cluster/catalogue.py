@@ -209,6 +209,8 @@ def _delimited_rows(
         raise InvalidCatalogue(f"{path}: the first line does not name the columns: {header}")
     if not any(header):
         raise InvalidCatalogue(f"{path}: the first line must name the columns")
+    # `id, title`: what stands after a comma belongs to no name.
+    header = [name.strip() for name in header]
     # One whose cells are all empty is in no row.
     columns.update(header)
     _refuse_slips(path, names, columns)

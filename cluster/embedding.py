@@ -1,7 +1,8 @@
 """Documents and queries -> vectors, from the sidecar's `POST /v1/embed`.
 
 Documents are sent by their fields: what they read as is composed by the embedder's template, in the sidecar, as in training.
-Invariant: one vector a text, of the dimension that the index's mapping has, finite; anything else is an error and never indexed.
+Invariant: one vector a text, finite, and of the dimension that the index's mapping has where that is known; anything else is an error and
+never indexed.
 """
 
 from __future__ import annotations
@@ -17,10 +18,11 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
-from cluster.addresses import shown
+from cluster.addresses import is_loopback, shown
 from cluster.errors import ServiceFailed
 from cluster.sent import requests_of
 
+# Of the shipped embedder, and of the shipped mappings.
 DIMENSION = 384
 VECTOR_FIELD = "vector"
 _TIMEOUT_S = 120
@@ -75,10 +77,14 @@ def patient_session() -> requests.Session:
 
 @dataclass(frozen=True, slots=True)
 class SidecarEmbedder:
-    """The sidecar at a URL; raises ServiceFailed where it does not give vectors."""
+    """The sidecar at a URL; raises ServiceFailed where it does not give vectors, or not of the `dimension` (none: of any)."""
 
     url: str
+    dimension: int | None = None
     session: requests.Session = field(default_factory=patient_session, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        self.session.trust_env = not is_loopback(self.url)
 
     def model(self) -> str:
         """The key of the model that embeds now."""
@@ -106,8 +112,14 @@ class SidecarEmbedder:
             # An address that cannot be parsed is repeated whole in the error.
             reason = str(error).replace(self.url, address)
             raise ServiceFailed(f"no vectors from the sidecar at {address}: {reason}") from error
-        if len(given.vectors) != len(texts) or not all(_is_sound(vector) for vector in given.vectors):
+        if len(given.vectors) != len(texts) or not all(math.isfinite(number) for vector in given.vectors for number in vector):
             raise ServiceFailed(f"the sidecar at {address} answered {len(given.vectors)} vectors for {len(texts)} texts, or unsound ones")
+        widths = sorted({len(vector) for vector in given.vectors})
+        if self.dimension is not None and widths != [self.dimension]:
+            raise ServiceFailed(
+                f"the sidecar at {address} answers vectors of {' or '.join(map(str, widths))} numbers, and the mapping's field "
+                f"{VECTOR_FIELD!r} takes {self.dimension}: give it that dimension, or the sidecar another embedder (RERANK_EMBEDDER)"
+            )
         return given
 
 
@@ -116,7 +128,3 @@ def _is_absent(error: Exception) -> bool:
     return isinstance(error, requests.ConnectionError) and not isinstance(
         error, requests.exceptions.SSLError | requests.exceptions.ProxyError
     )
-
-
-def _is_sound(vector: Vector) -> bool:
-    return len(vector) == DIMENSION and all(math.isfinite(number) for number in vector)

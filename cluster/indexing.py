@@ -7,6 +7,7 @@ unchanged input does nothing; re-ranking that was switched on stays on across th
 from __future__ import annotations
 
 import hashlib
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -24,6 +25,9 @@ from cluster.errors import ClusterError, IndexingFailed, InvalidCatalogue
 from cluster.physical import Note, PhysicalIndex, behind, builds_of, write_note
 from cluster.pipelines import inherit
 from sidecar.manifest import file_sha256
+
+# What follows the alias in the name of an index that was built for it: the time.
+_BUILT = re.compile(r"-\d{8}-\d{6}-\d{3}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +64,8 @@ class Outcome:
     kept: tuple[str, ...] = ()
     resumed: bool = False
     unchanged: bool = False
+    # Begun for other catalogues, and never finished.
+    unfinished: tuple[str, ...] = ()
 
 
 def index_catalogue(client: OpenSearch, job: Job, advance: Callable[[int], None]) -> Outcome:
@@ -95,7 +101,15 @@ def index_catalogue(client: OpenSearch, job: Job, advance: Callable[[int], None]
     # The index before holds what was left out now.
     kept = tuple(old) if tally.left_out else ()
     removed = () if kept else _remove(client, old)
-    return Outcome(name, tally.indexed, tally.already, tally.left_out, tuple(tally.bad), removed, kept, resumed=bool(begun))
+    unfinished = tuple(index.name for index in builds_of(client, job.alias) if _is_unfinished(index, job.alias))
+    return Outcome(
+        name, tally.indexed, tally.already, tally.left_out, tuple(tally.bad), removed, kept, resumed=bool(begun), unfinished=unfinished
+    )
+
+
+def _is_unfinished(index: PhysicalIndex, alias: str) -> bool:
+    """Whether a build of this very alias was cut off: `shop-*` are those of `shop-eu` too."""
+    return bool(index.note.source) and not index.note.complete and bool(_BUILT.fullmatch(index.name.removeprefix(alias)))
 
 
 def _refuse_remnant(job: Job, tally: Tally) -> None:
@@ -137,6 +151,12 @@ def read_mapping(path: Path, *, vectors: bool) -> dict[str, Any]:
     return body
 
 
+def vector_dimension(path: Path) -> int | None:
+    """How many numbers a vector of the mapping has; None where it does not say, as with a model's id."""
+    found = read_mapping(path, vectors=True)["mappings"]["properties"][VECTOR_FIELD].get("dimension")
+    return found if isinstance(found, int) else None
+
+
 def _live(client: OpenSearch, alias: str) -> list[PhysicalIndex]:
     found = behind(client, alias)
     if any(index.name == alias for index in found):
@@ -163,7 +183,14 @@ def _go_live(client: OpenSearch, job: Job, name: str, live: list[PhysicalIndex])
     if others:
         inherit(client, others[0], name)
     actions: list[dict[str, Any]] = [{"remove": {"index": index.name, "alias": job.alias}} for index in others]
-    client.indices.update_aliases(body={"actions": [*actions, {"add": {"index": name, "alias": job.alias}}]})
+    kept = _alias_settings(client, job.alias, others[0].name) if others else {}
+    client.indices.update_aliases(body={"actions": [*actions, {"add": {**kept, "index": name, "alias": job.alias}}]})
+
+
+def _alias_settings(client: OpenSearch, alias: str, index: str) -> dict[str, Any]:
+    """What the alias says of an index beside its name: a filter hides documents, and would let them be seen if it did not move on."""
+    found: dict[str, Any] = client.indices.get_alias(index=index, name=alias)[index]["aliases"][alias]
+    return found
 
 
 def _remove(client: OpenSearch, names: list[str]) -> tuple[str, ...]:

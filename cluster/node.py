@@ -15,6 +15,7 @@ from typing import Any
 
 import requests
 
+from cluster.addresses import session_to
 from cluster.daemon import Daemon, PidFile
 from cluster.errors import MissingTool, NodeFailed
 from cluster.installation import Installation
@@ -181,6 +182,6 @@ def built_plugin(folder: Path = PLUGIN_FOLDER) -> Path:
 
 
 def _get(url: str) -> Any:
-    answer = requests.get(url, timeout=5)
+    answer = session_to(url).get(url, timeout=5)
     answer.raise_for_status()
     return answer.json()

@@ -30,7 +30,7 @@ def holds_objects(value: Any) -> bool:
 def texts_at(source: Mapping[str, Any], path: str) -> FieldValue:
     """The same as models are sent it: a list's values are texts."""
     found = at_path(source, path)
-    return [_text(value) for value in found] if isinstance(found, list) else found
+    return [scalar_text(value) for value in found] if isinstance(found, list) else found
 
 
 def _scalars(value: Any, names: Sequence[str], *, within_list: bool) -> Iterator[tuple[Scalar, bool]]:
@@ -48,5 +48,6 @@ def _scalars(value: Any, names: Sequence[str], *, within_list: bool) -> Iterator
         yield value, within_list
 
 
-def _text(value: Scalar) -> str:
+def scalar_text(value: Scalar) -> str:
+    """A value as the plugin writes it among several."""
     return ("yes" if value else "no") if isinstance(value, bool) else str(value)

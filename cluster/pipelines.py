@@ -126,7 +126,10 @@ def inherit(client: OpenSearch, old: PhysicalIndex, new: str) -> None:
         return
     before = _defaults_before(body)
     if old.name in before:
-        _store(client, old.default_pipeline, body, before | {new: before[old.name]})
+        # Indices that are gone need nothing to go back to: a catalogue of every night would make the list of them endless.
+        there = {index.name for index in behind(client, ",".join(before))}
+        left = {name: default for name, default in before.items() if name in there}
+        _store(client, old.default_pipeline, body, left | {new: before[old.name]})
     set_default_pipeline(client, new, old.default_pipeline)
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 import requests
 
-from cluster.addresses import shown
+from cluster.addresses import session_to, shown
 from cluster.embedding import refusal, sidecar_headers
 from cluster.errors import ServiceFailed
 
@@ -50,7 +50,7 @@ def served(url: str) -> list[str]:
     """The profiles by which the sidecar at a URL re-ranks; raises ServiceFailed where it does not say."""
     address = shown(url)
     try:
-        answer = requests.get(f"{url.rstrip('/')}/v1/models", headers=sidecar_headers(), timeout=_TIMEOUT_S)
+        answer = session_to(url).get(f"{url.rstrip('/')}/v1/models", headers=sidecar_headers(), timeout=_TIMEOUT_S)
         if not answer.ok:
             raise ServiceFailed(f"the sidecar at {address} does not say what it serves: {refusal(answer)}")
         models = msgspec.json.decode(answer.content, type=_Models).models

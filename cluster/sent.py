@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from cluster.paths import holds_objects, texts_at
+from cluster.paths import holds_objects, scalar_text, texts_at
 
 # The default of the pipeline setting `max_field_chars`, in UTF-16 units, which is what Java counts.
 MAX_FIELD_CHARS = 2000
@@ -44,10 +44,12 @@ def as_hit(body: Mapping[str, Any]) -> dict[str, Any]:
 def _cut_all(values: Sequence[Any]) -> list[Any]:
     kept: list[Any] = []
     left = MAX_FIELD_CHARS
+    several = sum(isinstance(value, int | float) or (isinstance(value, str) and bool(value.strip())) for value in values) > 1
     for value in values:
         if left <= 0:
             break
-        if (cut := _cut(value, left)) is not None:
+        # Of several values each is a text, as the plugin reads them from the source: 39.0 stays 39.0.
+        if (cut := _cut(scalar_text(value) if several and isinstance(value, int | float) else value, left)) is not None:
             kept.append(cut)
             left -= _units(str(cut))
     return kept

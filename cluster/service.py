@@ -12,6 +12,7 @@ from hashlib import blake2b
 import msgspec
 import requests
 
+from cluster.addresses import session_to
 from cluster.daemon import Daemon
 from cluster.embedding import sidecar_headers
 from cluster.errors import ServiceFailed
@@ -76,7 +77,7 @@ class Service:
         if not known:
             return ServiceStatus(self.name, running=False)
         try:
-            models = requests.get(f"{known.url}/v1/models", headers=sidecar_headers(), timeout=5).json()["models"]
+            models = session_to(known.url).get(f"{known.url}/v1/models", headers=sidecar_headers(), timeout=5).json()["models"]
             names = tuple(f"{model['profile']} ({model['model']})" for model in models)
         except (requests.RequestException, KeyError, ValueError):
             names = ()
@@ -116,6 +117,6 @@ class Service:
 
 def _is_ready(url: str) -> bool:
     try:
-        return requests.get(f"{url}/ready", timeout=5).ok
+        return session_to(url).get(f"{url}/ready", timeout=5).ok
     except requests.RequestException:
         return False

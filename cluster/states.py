@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 import requests
 
-from cluster.addresses import shown
+from cluster.addresses import is_loopback, shown
 from cluster.catalogue import BadRow, Document
 from cluster.embedding import patient_session, refusal
 from cluster.errors import ServiceFailed
@@ -38,6 +38,9 @@ class SidecarStates:
     url: str
     profile: str
     session: requests.Session = field(default_factory=patient_session, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        self.session.trust_env = not is_loopback(self.url)
 
     def check(self) -> None:
         """Raise ServiceFailed now where `fill` would: no sidecar there, no such profile, one that keeps nothing, no store."""

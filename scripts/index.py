@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import difflib
 import sys
+from itertools import islice
 from pathlib import Path
 
 import click
 
-from cluster.catalogue import FieldNames, count_rows, read_catalogue
+from cluster.catalogue import Document, FieldNames, count_rows, read_catalogue
 from cluster.columns import KNOWN_COLUMNS
 from cluster.connection import connected
 from cluster.embedding import SidecarEmbedder
 from cluster.errors import EXIT_ROWS_LEFT_OUT
-from cluster.indexing import Job, Outcome, index_catalogue, read_mapping
+from cluster.indexing import Job, Outcome, index_catalogue, read_mapping, vector_dimension
+from cluster.roles import ROLES
 from cluster.states import Filled, SidecarStates
 from cluster.workspace import CHECKOUT
 from scripts.output import index_option, json_option, notes, print_json, progress_bar, url_option
 
 _MOST_SHOWN = 20
+# Rows whose fields tell what models read of a catalogue.
+_LOOKED_AT = 100
 
 
 def _renamed(_context: click.Context, _parameter: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
@@ -84,9 +88,12 @@ def command(
     \b
     Example: rerank index shop.csv --index products --field title=product_name --id-field sku
     """
-    embedder = None if no_vectors else SidecarEmbedder(sidecar)
-    job = Job(file, index, mapping_file(mapping), FieldNames(renamed, id_field), embedder, remove_old, rebuild, allow_left_out / 100)
+    definition = mapping_file(mapping)
+    embedder = None if no_vectors else SidecarEmbedder(sidecar, vector_dimension(definition))
+    job = Job(file, index, definition, FieldNames(renamed, id_field), embedder, remove_old, rebuild, allow_left_out / 100)
     _tell_slips(renamed, job)
+    if embedder is not None or states is not None:
+        _tell_unread(job)
     reader = None if states is None else SidecarStates(sidecar, states)
     if reader is not None:
         # Told now rather than after a long indexing.
@@ -106,6 +113,18 @@ def _tell_slips(renamed: dict[str, str], job: Job) -> None:
         meant = difflib.get_close_matches(target, [*KNOWN_COLUMNS, *fields], n=1)
         likely = f": did you mean {meant[0]}?" if meant else ""
         notes.print(f"{target} is no field of {job.mapping.name}, and models read none of that name{likely}")
+
+
+def _tell_unread(job: Job) -> None:
+    """Documents of which models read no field have one vector, and one state, all of them: it is told before they are computed."""
+    rows = list(islice(read_catalogue(job.file, job.names), _LOOKED_AT))
+    fields = {name for row in rows if isinstance(row, Document) for name in row.body}
+    if fields and fields.isdisjoint(ROLES):
+        roles, named = ", ".join(ROLES), ", ".join(sorted(fields))
+        notes.print(
+            f"models read no field of the first rows, so that all vectors will be alike: they read {roles}, and the rows have {named}. "
+            "Name them by --field, such as --field title=NAME"
+        )
 
 
 def _fill(job: Job, states: SidecarStates) -> Filled:
@@ -143,5 +162,7 @@ def _show(outcome: Outcome, alias: str, filled: Filled | None, *, without_vector
     )
     if outcome.kept:
         notes.print(f"not removed, as it holds what was left out now: {', '.join(outcome.kept)}")
+    if outcome.unfinished:
+        notes.print(f"never finished, of other catalogues, and safe to delete where no run goes on: {', '.join(outcome.unfinished)}")
     if outcome.removed:
         click.echo(f"removed: {', '.join(outcome.removed)}")

@@ -82,7 +82,7 @@ def _add_edges(app: Flask, settings: Settings, metrics: Metrics) -> None:
         if token is not None:
             _check_token(token)
         if request.path not in _PATIENT:
-            _check_wait(settings.max_wait_ms, metrics)
+            _check_wait(settings.max_wait_ms)
 
     @app.after_request
     def end(response: Response) -> Response:
@@ -106,11 +106,10 @@ def _check_token(token: bytes) -> None:
         raise Unauthorized("the bearer token is missing or wrong")
 
 
-def _check_wait(limit_ms: float, metrics: Metrics) -> None:
+def _check_wait(limit_ms: float) -> None:
     """Refuse, before its body is read, what waited too long for a thread: answering it late would make the next one late too."""
     waited = waited_ms()
     if waited > limit_ms:
-        metrics.refused.inc()
         raise Overloaded(f"the request waited {waited:.0f} ms for a thread, above {limit_ms} ms", retry_after_s=1)
 
 
@@ -119,6 +118,8 @@ def _on_error(metrics: Metrics, error: Exception) -> Response:
     known = _known(error)
     if isinstance(known, DeadlineExceeded):
         metrics.dropped.inc()
+    if isinstance(known, Overloaded):
+        metrics.refused.inc()
     if known.status >= 500 and not isinstance(known, NotReady) and known.code == "internal":
         _log.error("unexpected error", exc_info=error)
     # The caller of a search never sees the answer: whoever looks for the reason looks into the log.

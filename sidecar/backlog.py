@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 import structlog
 
 from sidecar.candidates import Candidate
-from sidecar.errors import RerankError
+from sidecar.errors import Overloaded, RerankError
 
 _MOST_WAITING = 2048
 
@@ -57,10 +57,19 @@ class Backlog:
         while taken := self._take():
             try:
                 self._embed(*taken)
+            except Overloaded as error:
+                self._put_back(*taken, pause_s=error.retry_after_s)
             except RerankError as error:
                 _log.debug("document not embedded", reason=error.code)
             except Exception:
                 _log.exception("document not embedded")
+
+    def _put_back(self, embedder: str, candidate: Candidate, *, pause_s: float) -> None:
+        """The service has more to do than it wants: the document waits on, and this thread until that is done, or for a second."""
+        with self._changed:
+            if len(self._waiting) < _MOST_WAITING:
+                self._waiting.setdefault(candidate.digest, (embedder, candidate))
+            self._changed.wait_for(lambda: self._closing, min(pause_s, 1.0))
 
     def _take(self) -> tuple[str, Candidate] | None:
         with self._changed:

@@ -171,7 +171,6 @@ class Batcher:
         late = now + (ahead_ms + cost_ms) / self.threads / 1000 > deadline
         # Work that is due later, such as a catalogue's, gives way: it refuses nobody who comes before it.
         if late or ahead_ms / self.threads > self._max_backlog_ms:
-            self._metrics.refused.inc()
             raise Overloaded(f"{ahead_ms / self.threads:.0f} ms of work come before it", retry_after_s=ahead_ms / self.threads / 1000)
 
     def _score(self) -> None:

@@ -20,7 +20,7 @@ from sidecar.cache import Cache
 from sidecar.candidates import Candidate, Document, Recognizer
 from sidecar.embeddings import Embedding, Embeddings, QueryVector
 from sidecar.encoding import DocumentTokens, Fields, TextTemplate, Tokens
-from sidecar.errors import DeadlineExceeded, NotReady, Unprocessable
+from sidecar.errors import DeadlineExceeded, NotReady, ScoringFailed, Unprocessable
 from sidecar.metrics import Metrics
 from sidecar.profiles import Profile, Profiles
 from sidecar.ranker import Pair
@@ -186,7 +186,11 @@ class Engine:
         if not wants_similarities(profile.manifest.fusion, request):
             return request
         started = time.perf_counter()
-        known = self.embeddings.similarities(request.query, request.documents, deadline=request.deadline)
+        try:
+            known = self.embeddings.similarities(request.query, request.documents, deadline=request.deadline)
+        except ScoringFailed:
+            # The batcher has logged it. An embedder that fails is no reason to leave a page as it was: its feature has a neutral value.
+            known = [None] * len(request.documents)
         self._metrics.stage.labels("similarity").observe(time.perf_counter() - started)
         return replace(request, dense=known)
 

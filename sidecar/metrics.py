@@ -43,6 +43,9 @@ class Metrics:
         self.cache_bytes = self._gauge("rerank_cache_bytes", "Bytes held by a cache", ("cache",))
         # Not sums: all workers see one store, and serve the same models.
         self.store_bytes = self._gauge("rerank_store_bytes", "Bytes of records in a document store", ("store",), of_workers="livemax")
+        self.store_evicted = Counter(
+            "rerank_store_evicted", "Records that left a document store for want of room", ("store",), registry=registry
+        )
         self.store_damaged = Counter("rerank_store_damaged", "Records whose checksum was wrong: computed anew", registry=registry)
         self.loaded = self._gauge(
             "rerank_model_loaded", "1 for the model that serves a profile", ("profile", "model"), of_workers="livemax"

@@ -59,6 +59,8 @@ class Profiles:
         self._profiles: Mapping[str, Profile] = MappingProxyType({})
         self._seen: dict[str, Fingerprint] = {}
         self._place: dict[str, int] = {}
+        # Why those that failed at the last try did: said once.
+        self._failing: dict[str, str] = {}
         self._stopping = threading.Event()
         self.loaded = threading.Event()
 
@@ -127,9 +129,15 @@ class Profiles:
         try:
             profile = self._load(name, directory)
         except Exception as error:
+            if isinstance(error, OSError | MemoryError):
+                # A network's file system, or a machine short of memory, may fail for a while: it is tried again at the next look.
+                del self._seen[name]
+            if self._failing.get(name) != str(error):
+                _log.error("model not loaded", profile=name, error=str(error), exc_info=not isinstance(error, InvalidModel))
+            self._failing[name] = str(error)
             self._metrics.reloads.labels("failed").inc()
-            _log.error("model not loaded", profile=name, error=str(error), exc_info=not isinstance(error, InvalidModel))
             return
+        self._failing.pop(name, None)
         self.add(profile)
         self._metrics.reloads.labels("loaded").inc()
         _log.info("model loaded", profile=name, model=profile.model, kind=profile.manifest.kind)

@@ -73,6 +73,7 @@ class DocumentStore(Generic[Value]):
         self._clock = clock
         self._step_bytes = step_bytes
         self._touched: set[bytes] = set()
+        self._full = False
         self._lock = threading.Lock()
         try:
             self._environment = _opened(directory, read_only=read_only)
@@ -124,10 +125,20 @@ class DocumentStore(Generic[Value]):
             hour = struct.pack(">Q", int(self._clock() // _USE_S))
             for key in touched:
                 self._use(transaction, key, hour)
+            evicted = 0
             while total > max(self._max_bytes, before - self._step_bytes):
                 total -= self._evict(transaction)
+                evicted += 1
             transaction.put(_TOTAL, str(total).encode(), db=self._facts)
+        self._tell_evicted(evicted)
         return total
+
+    def _tell_evicted(self, count: int) -> None:
+        """Once in a log, as a full store evicts from then on; always in the metrics."""
+        if count and not self._full:
+            self._full = True
+            _log.warning("the document store is full: the least used records leave it (RERANK_STORE_MB)", store=self._name)
+        self._metrics.store_evicted.labels(self._name).inc(count)
 
     def put_soon(self, items: Sequence[tuple[bytes, Value]]) -> None:
         """Keep values without waiting for the disk; a store that is only read keeps nothing."""

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from cluster.addresses import session_to
 from cluster.embedding import DIMENSION, SidecarEmbedder
 from cluster.errors import ServiceFailed
 from cluster.ports import free_port
@@ -57,7 +58,7 @@ def server() -> Iterator[Answering]:
 
 @pytest.fixture
 def embedder(server: Answering) -> SidecarEmbedder:
-    return SidecarEmbedder(f"http://127.0.0.1:{server.server_port}")
+    return SidecarEmbedder(f"http://127.0.0.1:{server.server_port}", DIMENSION)
 
 
 def test_a_document_is_sent_by_its_fields(server: Answering, embedder: SidecarEmbedder) -> None:
@@ -94,6 +95,25 @@ def test_unsound_vectors_are_an_error(server: Answering, embedder: SidecarEmbedd
 
     with pytest.raises(ServiceFailed):
         embedder.query("kettle")
+
+
+def test_vectors_of_another_width_than_the_mapping_takes_are_told_with_both(server: Answering, embedder: SidecarEmbedder) -> None:
+    server.body = {"vectors": [VECTOR * 2], "model": "large:1"}
+
+    with pytest.raises(ServiceFailed, match=r"vectors of 768 numbers, and the mapping's field 'vector' takes 384: .*RERANK_EMBEDDER"):
+        embedder.query("kettle")
+    assert SidecarEmbedder(embedder.url).query("kettle") == VECTOR * 2
+
+
+def test_a_proxy_of_the_environment_is_not_asked_for_this_machine(
+    server: Answering, embedder: SidecarEmbedder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    server.body = {"vectors": [VECTOR], "model": "small:1"}
+
+    assert embedder.query("kettle") == VECTOR
+    assert session_to(embedder.url).get(embedder.url, timeout=5) is not None
+    assert session_to("http://sidecar.example:8080").trust_env
 
 
 def test_a_busy_sidecar_is_asked_again(server: Answering, embedder: SidecarEmbedder) -> None:

@@ -21,7 +21,11 @@ def test_an_emoji_that_the_cut_would_part_is_left_out_whole() -> None:
 
 
 def test_numbers_stay_and_what_is_empty_goes() -> None:
-    assert as_hit({"year": 1999, "none": None, "empty": {}, "sizes": [1, None, "b"]}) == {"year": 1999, "sizes": [1, "b"]}
+    assert as_hit({"year": 1999, "none": None, "empty": {}, "size": [40, None]}) == {"year": 1999, "size": [40]}
+
+
+def test_numbers_among_several_values_are_texts_as_in_the_plugin() -> None:
+    assert as_hit({"size": [38.5, 39.0, 40], "sizes": [1, None, "b"]}) == {"size": ["38.5", "39.0", "40"], "sizes": ["1", "b"]}
 
 
 def test_an_object_stands_for_the_values_in_it_as_in_the_plugin() -> None:

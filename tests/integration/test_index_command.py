@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -175,6 +176,35 @@ def test_a_new_catalogue_takes_the_old_ones_place_which_stays_for_a_roll_back(
     assert client.indices.exists(index=old)
 
 
+def test_what_an_alias_hides_stays_hidden_after_a_new_catalogue(
+    client: OpenSearch, rerank: Callable[..., Result], alias: str, tmp_path: Path
+) -> None:
+    shown = {"filter": {"term": {"brand.exact": "acme"}}, "index_routing": "a", "search_routing": "a"}
+    old = json.loads(rerank(catalogue(tmp_path / "a.jsonl", *kettles(2)), "--json").stdout)["index"]
+    client.indices.put_alias(index=old, name=alias, body={"filter": shown["filter"], "routing": "a"})
+
+    new = json.loads(rerank(catalogue(tmp_path / "b.jsonl", *kettles(1), {"id": "z", "title": "Pot", "brand": "Acme"}), "--json").stdout)
+
+    assert client.indices.get_alias(name=alias) == {new["index"]: {"aliases": {alias: shown}}}
+    assert titles(client, alias) == ["Pot"]
+
+
+def test_a_repeated_id_names_the_row_that_was_refused(
+    client: OpenSearch, rerank: Callable[..., Result], alias: str, tmp_path: Path
+) -> None:
+    rows = [{"id": "1", "title": "Pan", "price": "cheap"}, {"id": "1", "title": "Pan", "price": 9}, {"id": "2", "title": "Pot"}]
+    rows += [{"id": "1", "title": "Frying pan", "price": 8}]
+    file = catalogue(tmp_path / "a.jsonl", *rows)
+
+    result = rerank(file, "--json")
+
+    outcome = json.loads(result.stdout)
+    assert (outcome["indexed"], outcome["left_out"]) == (2, 2)
+    assert f"{file}:1: failed to parse field [price]" in result.stderr
+    assert f"{file}:4: replaces an earlier row" in result.stderr
+    assert titles(client, alias) == ["Frying pan", "Pot"]
+
+
 def test_the_old_index_is_removed_when_asked(client: OpenSearch, rerank: Callable[..., Result], alias: str, tmp_path: Path) -> None:
     old = json.loads(rerank(catalogue(tmp_path / "a.jsonl", *kettles(3)), "--json").stdout)["index"]
 
@@ -213,6 +243,20 @@ def test_a_run_that_was_cut_off_goes_on_where_it_stopped(client: OpenSearch, ali
     assert client.count(index=alias)["count"] == BATCH + 3
 
 
+def test_a_build_that_another_catalogue_left_unfinished_is_named(client: OpenSearch, alias: str, tmp_path: Path) -> None:
+    def fail(_: int) -> None:
+        raise ServiceFailed("no vectors any more")
+
+    with pytest.raises(ServiceFailed):
+        index_catalogue(client, job(catalogue(tmp_path / "a.jsonl", *kettles(1)), alias, CountingEmbedder(fail)), lambda _: None)
+    (left,) = client.indices.get(index=f"{alias}-*")
+    client.indices.create(index=f"{alias}-eu-20260101-000000-000", body={"mappings": {"_meta": {"rerank": {"source": "x"}}}})
+
+    outcome = index_catalogue(client, job(catalogue(tmp_path / "b.jsonl", *kettles(2)), alias, CountingEmbedder()), lambda _: None)
+
+    assert outcome.unfinished == (left,)
+
+
 def test_reranking_stays_on_and_can_be_switched_off_after_a_new_catalogue(
     client: OpenSearch, rerank: Callable[..., Result], alias: str, tmp_path: Path
 ) -> None:
@@ -220,9 +264,12 @@ def test_reranking_stays_on_and_can_be_switched_off_after_a_new_catalogue(
     definition = pipelines.read_pipeline(CHECKOUT / "opensearch" / "pipelines" / "products.json")
     pipelines.put(client, alias, f"rerank-{alias}", definition)
 
-    rerank(catalogue(tmp_path / "b.jsonl", *kettles(2)), "--remove-old")
+    for night in range(2, 5):
+        rerank(catalogue(tmp_path / "b.jsonl", *kettles(night)), "--remove-old")
 
-    assert list(pipelines.get(client, alias)) == [f"rerank-{alias}"]
+    (stored,) = pipelines.get(client, alias).values()
+    # The live one, and the one before, which was there when the alias moved.
+    assert len(set(re.findall(rf"{alias}-[0-9-]+", stored["description"]))) <= 2
     (switched,) = pipelines.off(client, alias)
     assert switched.deleted
     assert pipelines.get(client, alias) == {}

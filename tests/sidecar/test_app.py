@@ -156,9 +156,11 @@ def queued():
 
 @pytest.mark.usefixtures("queued")
 def test_a_request_that_waited_too_long_for_a_thread_is_refused_unread():
-    answer = client_of(max_wait_ms=100).post("/v1/hits", data=b"never read")
+    client = client_of(max_wait_ms=100)
+    answer = client.post("/v1/hits", data=b"never read")
     assert error_of(answer) == (429, "overloaded")
     assert answer.headers["Retry-After"] == "1"
+    assert "rerank_refused_total 1.0" in client.get("/metrics").text
 
 
 @pytest.mark.usefixtures("queued")

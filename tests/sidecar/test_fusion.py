@@ -58,6 +58,16 @@ def test_the_fused_score_is_the_bias_and_the_weighted_features():
     assert scores.tolist() == pytest.approx([1 + 1 + 3 - 2, 1 + 2 + 0 + 2])
 
 
+def test_few_similarities_count_less_than_many():
+    def dense(*values):
+        zeros = [0.0] * len(values)
+        return features(zeros, title_overlap=zeros, text_overlap=zeros, first_pass=zeros, dense=values)["dense"].tolist()
+
+    assert dense(0.901, 0.897) == pytest.approx([1, -1])
+    assert dense(0.901, 0.897, None, None) == pytest.approx([0.25, -0.25, 0, 0])
+    assert dense() == []
+
+
 def test_a_manifest_that_weighs_an_unknown_feature_is_refused():
     with pytest.raises(InvalidModel, match="moon_phase"):
         check_fusion(Fusion({"moon_phase": 1.0}))

@@ -164,6 +164,21 @@ def test_a_folder_that_cannot_be_read_does_not_end_the_watching(models):
     assert profiles.loaded.is_set()
 
 
+def test_a_directory_that_cannot_be_read_for_a_while_is_loaded_afterwards(start, models):
+    loaded = start().profiles()[0]
+    failures = iter([OSError(errno.EIO, "Input/output error"), MemoryError()])
+
+    def load(_: str, __: Path) -> Profile:
+        for failure in failures:
+            raise failure
+        return loaded
+
+    profiles = Profiles([models], load, interval_s=0, metrics=Metrics())
+    for there in ([], [], [loaded]):
+        profiles.refresh()
+        assert profiles.all() == there
+
+
 def test_of_several_folders_the_first_that_has_a_name_serves_it(start, models, tmp_path_factory):
     own = tmp_path_factory.mktemp("own")
     write_model(own / "fast", seed=7)

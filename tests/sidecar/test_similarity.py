@@ -16,6 +16,7 @@ from sidecar.candidates import Candidate
 from sidecar.config import Settings
 from sidecar.encoding import TemplateField, TextTemplate
 from sidecar.engine import Engine
+from sidecar.errors import Overloaded
 from sidecar.factory import make_engine
 from sidecar.manifest import Fusion
 from sidecar.metrics import Metrics
@@ -70,6 +71,30 @@ def test_a_document_met_without_a_vector_is_neutral_and_embedded_for_the_next_wi
     assert scores(engine, PHONE, SHOE) == [0.0, 0.0]
     assert engine.embeddings.backlog.wait(10)
     assert scores(engine, PHONE, SHOE) == pytest.approx([-1.0, 1.0])
+
+
+def test_an_embedder_that_fails_costs_the_similarity_alone(start: Start) -> None:
+    engine = start()
+    embed(engine, SHOE, PHONE)
+    (found,) = [profile for profile in engine.profiles() if profile.embedder is not None]
+    found.embedder._graph = None  # Whatever a graph may do: every run of it fails now.
+    assert scores(engine, PHONE, SHOE) == [0.0, 0.0]
+
+
+def test_a_document_that_comes_while_there_is_too_much_to_do_is_embedded_later() -> None:
+    refusals = iter([Overloaded("too much", retry_after_s=0.0)])
+    embedded: list[bytes] = []
+
+    def embed_unless_busy(_embedder: str, candidate: Candidate) -> None:
+        for refusal in refusals:
+            raise refusal
+        embedded.append(candidate.digest)
+
+    backlog = Backlog(embed_unless_busy)
+    backlog.add("embedder", [Candidate(b"one", TEMPLATE, "a text")])
+    assert backlog.wait(10)
+    backlog.close()
+    assert embedded == [b"one"]
 
 
 def test_a_document_that_cannot_be_embedded_does_not_end_the_embedding_of_others() -> None:

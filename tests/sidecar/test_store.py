@@ -49,6 +49,15 @@ def test_what_is_put_for_soon_is_there_after_the_close(open_store, tmp_path):
     assert same(open_store().get_many([key(1)])[0], some_states(1))
 
 
+def test_records_that_leave_for_want_of_room_are_counted(tmp_path):
+    metrics = Metrics()
+    store = DocumentStore(tmp_path / "store", STATES, max_bytes=2 * 4096, read_only=False, metrics=metrics)
+    for number in range(5):
+        store.put_many([(key(number), a_page_of(number))])
+    store.close()
+    assert metrics.registry.get_sample_value("rerank_store_evicted_total", {"store": "store"}) == 3
+
+
 def test_uses_are_kept_for_the_next_start(open_store, tmp_path):
     clock = FakeClock()
     store = DocumentStore(tmp_path / "store", STATES, max_bytes=2 * 4096, read_only=False, metrics=Metrics(), clock=clock)

@@ -184,6 +184,7 @@ def _delimited_rows(file: TextIO, delimiter: str) -> Iterator[tuple[int, _Row | 
     _, header = next(rows, (1, []))
     if isinstance(header, str):
         raise ValueError(f"{file.name}: the first line does not name the columns: {header}")
+    header = [name.strip() for name in header]
     for line, cells in rows:
         if isinstance(cells, str):
             yield line, cells
