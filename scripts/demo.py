@@ -93,7 +93,8 @@ def command(
         asked = [compare(client, index, query, match(query)) for query in queries]
     found = summaries(sent, judged, catalogue.test_queries)
     if as_json:
-        print_json({"node": node, "sidecar": service, "index": index, "summaries": found})
+        pages_asked = {"pages": asked} if asked else {}
+        print_json({"node": node, "sidecar": service, "index": index, "summaries": found, **pages_asked})
     else:
         _print(asked, most_changed(sent["match"], judged, pages), judged)
         _print_figures(found, [each for comparisons in sent.values() for each in comparisons], catalogue)

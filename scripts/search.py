@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
+import msgspec
 from opensearchpy import OpenSearch
 from opensearchpy.exceptions import AuthorizationException
 
@@ -39,11 +40,11 @@ def command(*, query: str, index: str, url: str, shape: Shape, size: int, sideca
     with connected(url) as client:
         title = _title_path(client, index)
         comparison = compare(client, index, query, client_body(shape, query, embedder=embedder, size=size), title)
+    grades = {each.text: each.grades for each in read_judgments(judgments)}.get(query) if judgments else None
     if as_json:
-        print_json(comparison)
+        print_json(comparison if judgments is None else {**msgspec.to_builtins(comparison), "grades": grades or {}})
         return
-    judged = {each.text: each.grades for each in read_judgments(judgments)} if judgments else {}
-    tables_console().print(side_by_side(comparison, judged.get(query)))
+    tables_console().print(side_by_side(comparison, grades))
 
 
 def _title_path(client: OpenSearch, index: str) -> str:

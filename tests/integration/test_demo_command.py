@@ -35,7 +35,7 @@ def first_run(demo: Callable[..., Result]) -> Result:
 def second_run(demo: Callable[..., Result], first_run: Result) -> Result:
     """The demo again, for a script."""
     assert first_run.exit_code == 0, first_run.output
-    return demo("--json")
+    return demo("--json", "--query", "kids sneakers")
 
 
 def test_the_demo_shows_both_pages_figures_and_addresses(first_run: Result, node: Node, sidecar: Service) -> None:
@@ -50,8 +50,10 @@ def test_a_second_run_indexes_nothing(second_run: Result) -> None:
 
 
 def test_the_demo_reranks_every_judged_query(second_run: Result) -> None:
-    summaries = json.loads(second_run.stdout)["summaries"]
+    told = json.loads(second_run.stdout)
+    summaries = told["summaries"]
 
+    assert [page["query"] for page in told["pages"]] == ["kids sneakers"]
     assert {shape: (each["queries"], each["not_applied"]) for shape, each in summaries.items()} == {"match": (60, 0), "hybrid": (60, 0)}
 
 

@@ -40,6 +40,15 @@ def test_both_pages_of_a_request_are_shown(node: Node, sidecar: Service, reranke
         assert comparison["reranked"]["applied"] is True
 
 
+def test_grades_stand_beside_the_pages_for_scripts_too(node: Node, reranked_index: str) -> None:
+    where = ["--index", reranked_index, "--url", node.url, "--judgments", str(CHECKOUT / "samples" / "judgments.json")]
+
+    found = json.loads(CliRunner().invoke(main, ["search", "kids sneakers", *where, "--json"]).stdout)
+
+    assert set(found["grades"].values()) <= {0, 1, 2, 3}
+    assert found["grades"].keys() & {hit["id"] for hit in found["reranked"]["hits"]}
+
+
 def test_a_mistyped_query_is_reranked_as_its_hits_spell_it_and_the_page_says_so(client: OpenSearch, reranked_index: str) -> None:
     def page(text: str) -> tuple[list[str], str | None]:
         # Only right words lead to these hits, so that both queries have the same window.
