@@ -8,6 +8,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import blake2b
+from pathlib import Path
 
 import msgspec
 import requests
@@ -93,14 +94,16 @@ class Service:
         self.check_port()
         # Beside the log: what models keep of documents outlives a restart.
         store = {"RERANK_STORE": str(self.daemon.folder / "store")}
-        environment = {**store, **os.environ, **self.settings, "RERANK_BIND": f"{LOCALHOST}:{self.port}"}
+        environment = {**store, **from_here(os.environ), **self.settings, "RERANK_BIND": f"{LOCALHOST}:{self.port}"}
         command = [sys.executable, "-m", "sidecar"]
         self.daemon.start(command, url=self.url, environment=environment, cwd=CHECKOUT, facts=self._facts())
 
     def _facts(self) -> dict[str, str]:
         newest = max(path.stat().st_mtime for path in (CHECKOUT / "sidecar").rglob("*.py"))
         # As a digest: a token must not lie in a file.
-        given = sorted((name, value) for name, value in os.environ.items() if name.startswith("RERANK_") and name not in _NOT_THE_SIDECAR_S)
+        given = sorted(
+            (name, value) for name, value in from_here(os.environ).items() if name.startswith("RERANK_") and name not in _NOT_THE_SIDECAR_S
+        )
         environment = blake2b(msgspec.json.encode(given), digest_size=8).hexdigest()
         return {"code": f"{newest:.3f}", "environment": environment, **self.settings}
 
@@ -113,6 +116,18 @@ class Service:
             if failed:
                 raise ServiceFailed(f"the sidecar {failed}; the end of {self.daemon.log}:\n{self.daemon.last_lines()}")
             time.sleep(_POLL_S)
+
+
+def from_here(environment: Mapping[str, str]) -> dict[str, str]:
+    """The environment with the folders that it names as this shell means them: the sidecar runs in the checkout."""
+    found = dict(environment)
+    if models := found.get("RERANK_MODELS"):
+        folders = (Path(folder) for folder in models.split(os.pathsep) if folder)
+        # What is not here may be in the checkout: sidecar/models.
+        found["RERANK_MODELS"] = os.pathsep.join(str(folder.absolute() if folder.is_dir() else folder) for folder in folders)
+    if store := found.get("RERANK_STORE"):
+        found["RERANK_STORE"] = str(Path(store).absolute())
+    return found
 
 
 def _is_ready(url: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 from cluster.embedding import patient_session
 from cluster.errors import ServiceFailed
 from cluster.ports import LOCALHOST, free_port
-from cluster.service import Service
+from cluster.service import Service, from_here
 from cluster.workspace import Workspace
 from tests.sidecar.tiny import write_model
 
@@ -46,3 +47,14 @@ def test_a_port_of_another_process_is_told_before_anything_is_started(tmp_path: 
         with pytest.raises(ServiceFailed, match="is taken by another process; choose another with --sidecar-port"):
             service.check_port()
     Service("test", free_port(), Workspace(tmp_path / "var", None)).check_port()
+
+
+def test_folders_of_the_environment_are_those_of_the_shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "var" / "models").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    given = {"RERANK_MODELS": f"var/models{os.pathsep}sidecar/models", "RERANK_STORE": "store", "HOME": "x"}
+    assert from_here(given) == {
+        "RERANK_MODELS": f"{tmp_path / 'var' / 'models'}{os.pathsep}sidecar/models",
+        "RERANK_STORE": str(tmp_path / "store"),
+        "HOME": "x",
+    }
