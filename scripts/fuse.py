@@ -13,6 +13,7 @@ from scripts.fusion_prior import prior_option
 from scripts.output import json_option, notes, print_json, progress_bar
 from sidecar.fusion import DENSE
 from sidecar.log import configure_logging
+from sidecar.manifest import read_manifest
 
 if TYPE_CHECKING:
     from training.fusion import Fitted
@@ -60,9 +61,7 @@ def command(
     \b
     Example: rerank fuse --model sidecar/models/fast --data ../shared/data/esci --split train
     """
-    from sidecar.manifest import read_manifest  # noqa: PLC0415 - torch and pyarrow are slow to import
-    from training.evaluate.card import measured  # noqa: PLC0415
-    from training.evaluate.evidence import Plan  # noqa: PLC0415
+    from training.evaluate.evidence import Plan  # noqa: PLC0415 - torch and pyarrow are slow to import
     from training.evaluate.fuse import fuse_model, write_fusion  # noqa: PLC0415
     from training.fusion_weights import NO_PRIOR  # noqa: PLC0415
 
@@ -81,17 +80,23 @@ def command(
     helps = fitted.does_no_harm() if least is None else fitted.helps(least)
     written = helps and not dry_run
     if written:
-        stale = measured(read_manifest(model).quality)
+        _tell_stale(model)
         write_fusion(model, fitted, sets)
-        if stale:
-            notes.print(
-                f"{len(stale)} figures on the model's card were of its fusion before, and are gone: `rerank evaluate --annotate` "
-                "measures them anew"
-            )
     if as_json:
         print_json({"fitted": fitted, "helps": helps, "written": written})
         return
     _show(fitted, model, helps=helps, written=written, least=least)
+
+
+def _tell_stale(model: Path) -> None:
+    """Say which figures the card is about to lose: they are of the fusion before."""
+    from training.evaluate.card import measured  # noqa: PLC0415 - as above
+
+    if stale := measured(read_manifest(model).quality):
+        notes.print(
+            f"{len(stale)} figures on the model's card were of its fusion before, and are gone: `rerank evaluate --annotate` measures "
+            "them anew"
+        )
 
 
 def _show(fitted: Fitted, model: Path, *, helps: bool, written: bool, least: float | None) -> None:
