@@ -119,14 +119,15 @@ class Service:
 
 
 def from_here(environment: Mapping[str, str]) -> dict[str, str]:
-    """The environment with the folders that it names as this shell means them: the sidecar runs in the checkout."""
+    """The environment with the folders and the file that it names as this shell means them: the sidecar runs in the checkout."""
     found = dict(environment)
     if models := found.get("RERANK_MODELS"):
         folders = (Path(folder) for folder in models.split(os.pathsep) if folder)
         # What is not here may be in the checkout: sidecar/models.
         found["RERANK_MODELS"] = os.pathsep.join(str(folder.absolute() if folder.is_dir() else folder) for folder in folders)
-    if store := found.get("RERANK_STORE"):
-        found["RERANK_STORE"] = str(Path(store).absolute())
+    for name in ("RERANK_STORE", "RERANK_CONFIG"):
+        if path := found.get(name):
+            found[name] = str(Path(path).absolute())
     return found
 
 

@@ -10,9 +10,6 @@ import pytest
 
 from cluster.catalogue import BadRow, Document, FieldNames, count_rows, read_catalogue
 from cluster.errors import InvalidCatalogue
-from cluster.indexing import Job
-from cluster.workspace import CHECKOUT
-from scripts.index import _tell_unread
 
 
 def rows(path: Path, names: FieldNames | None = None) -> list[Document | BadRow]:
@@ -299,14 +296,3 @@ def test_a_path_that_leads_nowhere_in_any_row_is_refused_with_the_columns_that_t
     with pytest.raises(InvalidCatalogue, match=r"no row has the column author\.name; the rows have author, id"):
         rows(path, FieldNames({"author.name": "creator"}))
     assert rows(path, FieldNames({"author.nam": "creator"}))
-
-
-def test_a_catalogue_of_which_models_read_nothing_is_told_before_it_is_embedded(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    def told(text: str) -> str:
-        file = written(tmp_path / "shop.csv", text)
-        _tell_unread(Job(file, "shop", CHECKOUT / "mappings" / "products.json", FieldNames(), None))
-        return capsys.readouterr().err
-
-    assert "models read no field of the first rows" in told("id,Titel,Body\n1,Red shoes,Soft\n")
-    assert "the rows have Body, Titel, id. Name them by --field" in told("id, Titel, Body\n1,Red shoes,Soft\n")
-    assert told("id, title\n1,Red shoes\n") == ""

@@ -52,9 +52,10 @@ def test_a_port_of_another_process_is_told_before_anything_is_started(tmp_path: 
 def test_folders_of_the_environment_are_those_of_the_shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "var" / "models").mkdir(parents=True)
     monkeypatch.chdir(tmp_path)
-    given = {"RERANK_MODELS": f"var/models{os.pathsep}sidecar/models", "RERANK_STORE": "store", "HOME": "x"}
+    given = {"RERANK_MODELS": f"var/models{os.pathsep}sidecar/models", "RERANK_STORE": "store", "RERANK_CONFIG": "own.toml", "HOME": "x"}
     assert from_here(given) == {
         "RERANK_MODELS": f"{tmp_path / 'var' / 'models'}{os.pathsep}sidecar/models",
         "RERANK_STORE": str(tmp_path / "store"),
+        "RERANK_CONFIG": str(tmp_path / "own.toml"),
         "HOME": "x",
     }

@@ -284,18 +284,6 @@ def test_an_index_of_the_aliass_name_is_left_alone(client: OpenSearch, rerank: C
     assert "is an index, not an alias" in result.stderr
 
 
-def test_texts_are_found_by_their_stem_and_by_their_exact_form(
-    client: OpenSearch, rerank: Callable[..., Result], alias: str, tmp_path: Path
-) -> None:
-    rerank(catalogue(tmp_path / "a.jsonl", {"id": "1", "title": "Electric kettles", "brand": "Acme Café"}))
-
-    stemmed = client.count(index=alias, body={"query": {"match": {"title": "kettle"}}})
-    exact = client.count(index=alias, body={"query": {"term": {"brand.exact": "acme cafe"}}})
-    part = client.count(index=alias, body={"query": {"term": {"brand.exact": "acme"}}})
-
-    assert [answer["count"] for answer in (stemmed, exact, part)] == [1, 1, 0]
-
-
 def test_a_column_that_the_mapping_has_as_a_field_of_its_own_is_found_by_the_shops_own_query(
     client: OpenSearch, rerank: Callable[..., Result], alias: str, tmp_path: Path
 ) -> None:

@@ -57,6 +57,18 @@ def test_a_catalogue_keeps_its_exact_forms(
         assert client.count(index=alias, body={"query": {"term": {field: value}}})["count"] == 1
 
 
+def test_texts_are_found_by_their_stem_and_by_their_exact_form(client: OpenSearch, node: Node, tmp_path: Path) -> None:
+    alias = f"products-{uuid4().hex[:8]}"
+    (tmp_path / "a.jsonl").write_text(json.dumps({"id": "1", "title": "Electric kettles", "brand": "Acme Café"}))
+    CliRunner().invoke(main, ["index", str(tmp_path / "a.jsonl"), "--index", alias, "--url", node.url, "--no-vectors"])
+
+    stemmed = client.count(index=alias, body={"query": {"match": {"title": "kettle"}}})
+    exact = client.count(index=alias, body={"query": {"term": {"brand.exact": "acme cafe"}}})
+    part = client.count(index=alias, body={"query": {"term": {"brand.exact": "acme"}}})
+
+    assert [answer["count"] for answer in (stemmed, exact, part)] == [1, 1, 0]
+
+
 @pytest.mark.parametrize("mapping", ["content", "products"])
 def test_words_in_memory_are_those_of_the_index(client: OpenSearch, tmp_path: Path, *, node: Node, mapping: str) -> None:
     """So a report without a node, and BM25 as a teacher, speak of the same first pass as the index."""

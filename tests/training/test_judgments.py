@@ -159,6 +159,18 @@ def test_a_column_by_the_name_of_the_engines_own_is_refused_in_words(engine: Eng
     path.write_text("file,query,doc_id,grade\na,lamp,d1,2\n")
     with pytest.raises(ValueError, match=r"j\.csv has a column named file"):
         read_judgments(engine, [path], JudgmentColumns())
+    table = tmp_path / "j.parquet"
+    engine.connection.raw_sql(f"COPY (SELECT 'a' AS file, 'lamp' AS query, 'd1' AS doc_id, 2 AS grade) TO '{table}'")
+    with pytest.raises(ValueError, match=r"j\.parquet has a column named file"):
+        read_judgments(engine, [table], JudgmentColumns())
+
+
+def test_spaces_after_the_commas_belong_to_no_column(engine: Engine, tmp_path: Path) -> None:
+    path = tmp_path / "j.csv"
+    path.write_text("query, doc_id, grade\nred lamp, d1, 2\n")
+    assert [(row["query"], row["doc_id"], row["grade"]) for row in rows(read_judgments(engine, [path], JudgmentColumns()))] == [
+        ("red lamp", "d1", 2.0)
+    ]
 
 
 def test_of_a_pair_that_is_judged_twice_the_higher_grade_counts(engine: Engine, tmp_path: Path) -> None:

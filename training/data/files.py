@@ -40,7 +40,8 @@ def read_header(paths: Sequence[Path], delimiter: str) -> list[str]:
     headers = {}
     for path in existing(paths):
         with open_text(Path(path)) as file:
-            headers[path] = next(csv.reader(file, delimiter=delimiter), [])
+            # `query, doc_id`: what stands after a comma belongs to no name.
+            headers[path] = [name.strip() for name in next(csv.reader(file, delimiter=delimiter), [])]
     for path, header in headers.items():
         if not header:
             raise ValueError(f"{path} is empty: its first line must name the columns")
@@ -50,9 +51,14 @@ def read_header(paths: Sequence[Path], delimiter: str) -> list[str]:
             raise ValueError(f"{path} and {first[0]} have different columns")
     if len(set(first[1])) != len(first[1]) or not all(first[1]):
         raise ValueError(f"{first[0]}: a column name is empty or repeats: {first[1]}")
-    if "file" in (name.lower() for name in first[1]):
-        raise ValueError(f"{first[0]} has a column named file, the name under which each row's own file is kept: give it another name")
+    refuse_reserved(first[0], first[1])
     return first[1]
+
+
+def refuse_reserved(path: str | Path, names: Sequence[str]) -> None:
+    """Raise ValueError where a column has the name that both engines keep a row's file under."""
+    if "file" in (name.lower() for name in names):
+        raise ValueError(f"{path} has a column named file, the name under which each row's own file is kept: give it another name")
 
 
 def dotted_keys(paths: Sequence[Path], lines: int = 100) -> frozenset[str]:

@@ -12,10 +12,11 @@ from typing import Any, Literal
 
 import ibis
 from ibis.expr.types import BooleanScalar, StringScalar, Table, Value
+from pyarrow.parquet import read_schema
 
 from training.data.columns import get_json_object, json_text, one_value
 from training.data.engine import Engine
-from training.data.files import dotted_keys, first_delimiter
+from training.data.files import dotted_keys, first_delimiter, refuse_reserved
 from training.data.quotes import LOST, SWALLOWED, lost_lines, lost_with, swallows
 from training.data.report import EXAMPLES, BadRow, Report, Sample, count, locate, without_lines
 
@@ -96,6 +97,9 @@ def open_raw(engine: Engine, paths: Sequence[Path]) -> Raw:
     if kind in _JSON:
         return Raw(engine.lines(paths), "json", dotted=dotted_keys(paths))
     if kind == ".parquet":
+        for path in paths:
+            if path.is_file():
+                refuse_reserved(path, read_schema(path).names)
         return Raw(engine.parquet(paths), "parquet")
     raise ValueError(f"{paths[0]}: the name ends in none of .csv, .tsv, .jsonl, .ndjson, .json, .parquet (or .gz of the first five)")
 
