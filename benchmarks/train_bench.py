@@ -64,17 +64,21 @@ class TrainingPlan:
         return self.steps * self.lists_per_batch * len(self.lists[0]["documents"])
 
 
-def lists_of(shop: Shop, template: TextTemplate, cutter: Cutter, *, hits: int, count: int) -> list[dict[str, Any]]:
-    """Judged lists of exactly so many hits, of more than one grade."""
+def lists_of(shop: Shop, template: TextTemplate, cutter: Cutter, *, hits: int, batch: int, steps: int) -> list[dict[str, Any]]:
+    """Judged lists of exactly so many hits, of more than one grade: whole batches of them, as an epoch that ended in a smaller one would
+    count pairs that nobody trained on."""
     lists: list[dict[str, Any]] = []
     for judged in shop.judged:
         graded = [(doc_id, grade) for doc_id, grade in judged.grades.items() if doc_id in shop.products][:hits]
         if len(graded) == hits and len({grade for _, grade in graded}) > 1:
             documents = [product_text(shop.products[doc_id], template, cutter) for doc_id, _ in graded]
             lists.append({"query": judged.text, "documents": documents, "grades": [grade for _, grade in graded]})
-    if not lists:
-        raise InvalidCatalogue(f"no query has {hits} judged products of more than one grade")
-    return lists[:count]
+    batches = min(len(lists) // batch, steps)
+    if not batches:
+        raise InvalidCatalogue(
+            f"{len(lists)} queries have {hits} judged products of more than one grade, and a batch needs {batch}: lower --hits or --lists"
+        )
+    return lists[: batches * batch]
 
 
 def bench_train(plan: TrainingPlan, peer: Environment, *, rounds: int, quick: bool, settings: dict[str, Any], advance: Advance) -> Report:

@@ -216,7 +216,7 @@ def train(
     cutter = Cutter(Tokenizer.from_file(str(folder / "tokenizer.json")))
     plan = train_bench.TrainingPlan(
         base=str(folder),
-        lists=train_bench.lists_of(read_shop(data / "esci"), template, cutter, hits=hits, count=steps * lists_per_batch),
+        lists=train_bench.lists_of(read_shop(data / "esci"), template, cutter, hits=hits, batch=lists_per_batch, steps=steps),
         steps=steps,
         lists_per_batch=lists_per_batch,
         max_query_tokens=template.max_query_tokens,
