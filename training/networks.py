@@ -17,6 +17,7 @@ from sidecar.ranker import SPECIAL_TOKENS
 from training.bases import BASES, NoBase, base_directory
 from training.batches import Batch, EncodedList, Prefixes, collate_apart, collate_pairs
 from training.export.recovered import is_model_directory
+from training.models.attention import transformers_attention
 from training.models.bi_encoder import load_bi_encoder
 from training.models.cross_encoder import load_cross_encoder
 from training.models.decomposed import decompose, load_decomposed
@@ -89,10 +90,10 @@ def load_network(spec: ModelSpec, checkpoint: Path) -> nn.Module:
 
 
 def build_network(spec: ModelSpec) -> nn.Module:
-    """The network with its starting weights."""
+    """The network with its starting weights, to be trained."""
     source = base_directory(spec.base)
     if spec.kind == "bi-encoder":
-        return load_bi_encoder(source, pooling=spec.pooling, layers=spec.layers, dropout=spec.dropout)
+        return load_bi_encoder(source, pooling=spec.pooling, layers=spec.layers, dropout=spec.dropout, attention=transformers_attention())
     if spec.kind == "decomposed":
         return decompose(
             source,
@@ -102,7 +103,7 @@ def build_network(spec: ModelSpec) -> nn.Module:
             layers=spec.layers,
             dropout=spec.dropout,
         )
-    return load_cross_encoder(source, layers=spec.layers, dropout=spec.dropout)
+    return load_cross_encoder(source, layers=spec.layers, dropout=spec.dropout, attention=transformers_attention())
 
 
 def build_collate(spec: ModelSpec, encoder: TextEncoder) -> Collate:

@@ -30,6 +30,8 @@ from training.allocator import keep_freed_memory
 from training.bases import base_directory
 from training.distil.queries import words_of
 from training.keys import folder_key
+from training.models.attention import transformers_attention
+from training.models.dropout import replace_dropout
 from training.networks import known_positions, load_tokenizer
 from training.progress import speak
 from training.trainer import last_whole_checkpoint, set_precision
@@ -91,7 +93,8 @@ def pretrain(base: str, documents: Iterable[Fields], output: Path, settings: Pre
         return float(kept["loss"])
     _note(output, run)
     tokenizer = masking_tokenizer(base)
-    model = AutoModelForMaskedLM.from_pretrained(source)
+    model = AutoModelForMaskedLM.from_pretrained(source, attn_implementation=transformers_attention())
+    replace_dropout(model)
     if settings.new_words:
         extend_vocabulary(tokenizer, model, texts, settings.new_words)
     keep_freed_memory()

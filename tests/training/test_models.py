@@ -7,7 +7,8 @@ import torch
 from transformers import AutoModel
 
 from tests.training.tiny import make_base, make_other_base
-from training.models.bi_encoder import load_bi_encoder
+from training.models.attention import transformers_attention
+from training.models.bi_encoder import load_bi_encoder, pool
 from training.models.cross_encoder import keep_layers, load_cross_encoder
 from training.models.decomposed import decompose, load_decomposed
 from training.models.dropout import dropout
@@ -124,6 +125,40 @@ def test_an_architecture_that_cannot_be_decomposed_is_refused_by_name(tmp_path, 
 def test_layers_that_the_source_lacks_are_refused(base):
     with pytest.raises(ValueError, match=r"\[0, 7\] are not all within the source's 3 layers"):
         keep_layers(load_cross_encoder(base).model, [0, 7])
+
+
+@pytest.mark.parametrize("pooling", ["mean", "cls"])
+def test_a_bi_encoder_gives_the_vectors_of_transformers_own_states(base, pooling):
+    network = load_bi_encoder(base, pooling=pooling).eval()
+    ids = torch.tensor([[2, 8, 3, 0, 0, 0], [2, 9, 3, 10, 11, 3]])
+    mask = (ids != 0).long()
+    own = pool(network.model(input_ids=ids, attention_mask=mask).last_hidden_state, mask, pooling)
+    assert torch.allclose(network.encode(ids, mask), own, atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["roberta", "electra", "distilbert"])
+def test_the_attention_that_trains_gives_the_scores_of_the_one_that_serves(tmp_path, pairs, kind):
+    base = str(make_other_base(tmp_path, kind))
+    serving, training = load_cross_encoder(base).eval(), load_cross_encoder(base, attention=transformers_attention()).eval()
+    assert torch.allclose(serving(*pairs), training(*pairs), atol=1e-5)
+    training.save(tmp_path / "saved")
+    assert "attn" not in (tmp_path / "saved" / "config.json").read_text()
+
+
+def test_a_decomposed_batch_of_many_lengths_gives_each_pair_the_logit_it_has_alone(base):
+    network = decompose(base, lower_layers=2, document_offset=8).eval()
+    lengths = [8, 3, 30, 21, 3, 30] * 30
+    documents = torch.zeros(len(lengths), 30, dtype=torch.long)
+    for row, length in enumerate(lengths):
+        documents[row, :length] = torch.arange(length) % 12 + 3
+    queries = torch.tensor([[2, 8, 3, 0], [2, 9, 10, 3]])
+    lists = torch.arange(len(lengths)) % 2
+    assert sum(lengths) > 2048
+    together = network(queries, queries != 0, documents, documents != 0, lists)
+    for row in range(12):
+        query, document = queries[lists[row], None], documents[row : row + 1, : lengths[row]]
+        alone = network(query, query != 0, document, document != 0, torch.zeros(1, dtype=torch.long))
+        assert torch.allclose(together[row], alone[0], atol=1e-5)
 
 
 def test_document_states_do_not_depend_on_the_query_or_on_neighbours(base):

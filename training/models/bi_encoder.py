@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from transformers.utils import logging as transformers_logging
 
 from training.models.cross_encoder import keep_layers, with_dropout
 from training.models.dropout import replace_dropout
+from training.models.layers import embed, encode, word_table
 from training.models.rows import by_length
 
 _SCALE = "scale.json"
@@ -50,9 +52,16 @@ class BiEncoder(nn.Module):
 
     def encode(self, input_ids: Tensor, mask: Tensor) -> Tensor:
         """Unit vectors [texts, width] of token arrays [texts, tokens]."""
-        return by_length(self._encode, mask, input_ids)
+        if self.config.model_type != "bert":
+            return by_length(self._vectors, mask, input_ids)
+        table, rows = word_table(self.model.embeddings, input_ids)
+        return by_length(partial(self._bert_vectors, table), mask, rows)
 
-    def _encode(self, input_ids: Tensor, mask: Tensor) -> Tensor:
+    def _bert_vectors(self, table: Tensor, rows: Tensor, mask: Tensor) -> Tensor:
+        hidden = embed(self.model.embeddings, functional.embedding(rows, table), torch.zeros_like(rows))
+        return pool(encode(self.model.encoder.layer, hidden, mask.bool()), mask, self.pooling)
+
+    def _vectors(self, input_ids: Tensor, mask: Tensor) -> Tensor:
         hidden = self.model(input_ids=input_ids, attention_mask=mask.long()).last_hidden_state
         return pool(hidden, mask, self.pooling)
 
@@ -73,10 +82,12 @@ class BiEncoder(nn.Module):
         (directory / _SCALE).write_text(json.dumps({"scale": self.scale.item()}) + "\n")
 
 
-def load_bi_encoder(source: str, *, pooling: str, layers: Sequence[int] | None = None, dropout: float = 0.1) -> BiEncoder:
-    """A bi-encoder on any encoder of a directory or hub id, with the scale that one was trained with; `layers` and `dropout` as in
-    `load_cross_encoder`."""
-    model = _without_pooler(source, dropout)
+def load_bi_encoder(
+    source: str, *, pooling: str, layers: Sequence[int] | None = None, dropout: float = 0.1, attention: str | None = None
+) -> BiEncoder:
+    """A bi-encoder on any encoder of a directory or hub id, with the scale that one was trained with; `layers`, `dropout` and `attention`
+    as in `load_cross_encoder`."""
+    model = _without_pooler(source, dropout, attention)
     if layers is not None:
         keep_layers(model, layers)
     replace_dropout(model)
@@ -85,7 +96,7 @@ def load_bi_encoder(source: str, *, pooling: str, layers: Sequence[int] | None =
     return BiEncoder(model, pooling=pooling, scale=scale)
 
 
-def _without_pooler(source: str, dropout: float) -> Any:
+def _without_pooler(source: str, dropout: float, attention: str | None) -> Any:
     """The encoder, or ValueError where its weights are not whole.
 
     Its pooler is a leftover of pre-training that vectors never use: without it, it is neither trained nor saved. Many checkpoints lack it,
@@ -95,7 +106,7 @@ def _without_pooler(source: str, dropout: float) -> Any:
     before = transformers_logging.get_verbosity()
     transformers_logging.set_verbosity_error()
     try:
-        model, loading = AutoModel.from_pretrained(source, config=config, output_loading_info=True)
+        model, loading = AutoModel.from_pretrained(source, config=config, attn_implementation=attention, output_loading_info=True)
     finally:
         transformers_logging.set_verbosity(before)
     missing = sorted(name for name in loading["missing_keys"] if not name.startswith("pooler."))

@@ -73,13 +73,17 @@ class CrossEncoder(nn.Module):
         self.model.save_pretrained(directory)
 
 
-def load_cross_encoder(source: str, *, layers: Sequence[int] | None = None, dropout: float = 0.1) -> CrossEncoder:
+def load_cross_encoder(
+    source: str, *, layers: Sequence[int] | None = None, dropout: float = 0.1, attention: str | None = None
+) -> CrossEncoder:
     """A cross-encoder from a directory or hub id; a bare encoder gets a fresh head.
 
-    `layers` keeps those layers of the source alone, in order: a student that starts from its teacher's weights.
+    `layers` keeps those layers of the source alone, in order: a student that starts from its teacher's weights. `attention` is
+    transformers' name for the one that architectures other than BERT's run with.
     """
     config = with_dropout(AutoConfig.from_pretrained(source, num_labels=1), dropout)
-    model, loading = AutoModelForSequenceClassification.from_pretrained(source, config=config, output_loading_info=True)
+    load = AutoModelForSequenceClassification.from_pretrained
+    model, loading = load(source, config=config, attn_implementation=attention, output_loading_info=True)
     if layers is not None:
         keep_layers(model, layers)
     replace_dropout(model)

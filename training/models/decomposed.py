@@ -16,11 +16,13 @@ from typing import Any
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
+from torch.nn import functional
 from transformers import AutoConfig, BertForSequenceClassification
 
 from training.models.cross_encoder import keep_layers, load_cross_encoder, with_dropout
 from training.models.dropout import replace_dropout
-from training.models.layers import attend, classify, embed, encode
+from training.models.layers import attend, classify, embed, encode, word_table
+from training.models.rows import by_length
 
 _SETTINGS = "decomposition.json"
 
@@ -64,15 +66,18 @@ class DecomposedCrossEncoder(nn.Module):
 
     def hidden_states(self, input_ids: Tensor, mask: Tensor) -> Tensor:
         """Documents after the lower layers, at the encoder's whole width."""
-        return encode(self.lower, self._embed(input_ids, 1, self.document_offset), mask)
+        return encode(self.lower, self._embed(self._words(input_ids), 1, self.document_offset), mask)
 
     def query_states(self, input_ids: Tensor, mask: Tensor) -> Tensor:
         """A query's own states [queries, tokens, width] after the lower layers."""
-        return encode(self.lower, self._embed(input_ids, 0), mask)
+        return encode(self.lower, self._embed(self._words(input_ids), 0), mask)
 
-    def _embed(self, input_ids: Tensor, token_type: int, position_offset: int = 0) -> Tensor:
-        embeddings = self.model.bert.embeddings
-        return embed(embeddings, embeddings.word_embeddings(input_ids), torch.full_like(input_ids, token_type), position_offset)
+    def _words(self, input_ids: Tensor) -> Tensor:
+        return self.model.bert.embeddings.word_embeddings(input_ids)
+
+    def _embed(self, words: Tensor, token_type: int, position_offset: int = 0) -> Tensor:
+        types = torch.full(words.shape[:2], token_type, device=words.device)
+        return embed(self.model.bert.embeddings, words, types, position_offset)
 
     def score(self, query: Tensor, query_mask: Tensor, states: Tensor, states_mask: Tensor) -> Tensor:
         """Logits [pairs] of query states and document states, aligned pair by pair."""
@@ -85,10 +90,16 @@ class DecomposedCrossEncoder(nn.Module):
 
     def forward(self, query_ids: Tensor, query_mask: Tensor, document_ids: Tensor, document_mask: Tensor, list_index: Tensor) -> Tensor:
         """Logits [documents]; document i belongs to query `list_index[i]`."""
-        query_mask, document_mask = query_mask.bool(), document_mask.bool()
-        query = self.query_states(query_ids, query_mask)[list_index]
-        states = self.document_states(document_ids, document_mask)
-        return self.score(query, query_mask[list_index], states, document_mask)
+        query_mask = query_mask.bool()
+        queries = self.query_states(query_ids, query_mask)
+        table, rows = word_table(self.model.bert.embeddings, document_ids)
+
+        def logits(rows: Tensor, lists: Tensor, mask: Tensor) -> Tensor:
+            words = functional.embedding(rows, table)
+            states = self.compress(encode(self.lower, self._embed(words, 1, self.document_offset), mask))
+            return self.score(queries[lists], query_mask[lists], states, mask)
+
+        return by_length(logits, document_mask.bool(), rows, list_index)
 
     def save(self, directory: Path) -> None:
         """Write the encoder's configuration, all weights and the split."""

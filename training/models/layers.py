@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from training.models.dropout import dropout
+from training.models.attention import attention
 
 
 def word_table(embeddings: Any, input_ids: Tensor) -> tuple[Tensor, Tensor]:
@@ -40,37 +40,25 @@ def split_heads(states: Tensor, heads: int) -> Tensor:
 
 def attend(layer: Any, queries: Tensor, context: Tensor, mask: Tensor) -> Tensor:
     """One transformer layer that updates `queries` [batch, q, width] from `context` [batch, c, width] under `mask` [batch, c]."""
-    attention = layer.attention.self
-    heads = attention.num_attention_heads
-    query, key, value = (split_heads(part, heads) for part in _projected(attention, queries, context))
-    mixed = _mix(query, key, value, mask, attention.dropout.p if layer.training else 0.0)
+    own = layer.attention.self
+    query, key, value = (split_heads(part, own.num_attention_heads) for part in _projected(own, queries, context))
+    mixed = attention(query, key, value, mask, own.dropout.p if layer.training else 0.0)
     merged = mixed.transpose(1, 2).reshape(queries.shape)
     attended = layer.attention.output(merged, queries)
     return layer.output(layer.intermediate(attended), attended)
 
 
-def _projected(attention: Any, queries: Tensor, context: Tensor) -> tuple[Tensor, ...]:
+def _projected(own: Any, queries: Tensor, context: Tensor) -> tuple[Tensor, ...]:
     """Query, key and value; those of one input in one product, which reads it, and turns it to bf16, once."""
     if queries is context:
-        return _product(context, attention.query, attention.key, attention.value)
-    return (attention.query(queries), *_product(context, attention.key, attention.value))
+        return _product(context, own.query, own.key, own.value)
+    return (own.query(queries), *_product(context, own.key, own.value))
 
 
 def _product(states: Tensor, *linears: Any) -> tuple[Tensor, ...]:
     weight = torch.cat([linear.weight for linear in linears])
     bias = torch.cat([linear.bias for linear in linears])
     return functional.linear(states, weight, bias).chunk(len(linears), dim=-1)
-
-
-def _mix(query: Tensor, key: Tensor, value: Tensor, mask: Tensor, chance: float) -> Tensor:
-    """Attention by heads, with dropout on its shares."""
-    if not chance or query.device.type != "cpu":
-        return functional.scaled_dot_product_attention(query, key, value, attn_mask=mask[:, None, None, :], dropout_p=chance)
-    # On CPUs torch's own takes half as long again with dropout as without it. Products are many: they are scaled as queries, which are few,
-    # and masked in place by a sum, whose gradient costs nothing.
-    products = (query * query.shape[-1] ** -0.5) @ key.transpose(-1, -2)
-    products += torch.zeros_like(mask, dtype=products.dtype).masked_fill_(~mask, torch.finfo(products.dtype).min)[:, None, None, :]
-    return dropout(products.softmax(-1), chance, training=True).to(value.dtype) @ value
 
 
 def encode(layers: Any, hidden: Tensor, mask: Tensor) -> Tensor:

@@ -11,11 +11,11 @@ _TOKENS_AT_ONCE = 2048
 
 
 def by_length(compute: Callable[..., Tensor], mask: Tensor, *inputs: Tensor) -> Tensor:
-    """`compute(*inputs, mask)`, one result a row of arrays [rows, tokens]; on CPUs for rows of like length, a few at a time."""
+    """`compute(*inputs, mask)`, one result a row of arrays [rows, tokens] or [rows]; on CPUs for rows of like length, a few at a time."""
     if mask.device.type != "cpu":
         return compute(*inputs, mask)
     rows = [*rows_of_like_length(mask.sum(1), _TOKENS_AT_ONCE)]
-    parts = [compute(*(array[some, :length] for array in (*inputs, mask))) for some, length in rows]
+    parts = [compute(*(array[some, :length] if array.dim() > 1 else array[some] for array in (*inputs, mask))) for some, length in rows]
     return torch.cat(parts)[torch.argsort(torch.cat([some for some, _ in rows]))]
 
 
