@@ -104,13 +104,17 @@ class Engine:
         """Raise NotReady unless the default profile is warm and ranks, a named embedder is there, and the service is not draining."""
         if self._draining:
             raise NotReady("draining")
-        if not self._profiles.loaded.is_set():
-            raise NotReady("the models are being loaded")
+        self.check_loaded()
         if self.default_profile not in [profile.name for profile in self._profiles.all()]:
             raise NotReady(f"the default profile {self.default_profile!r} is not loaded")
         if not self.has_ranker(self.default_profile):
             raise NotReady(f"the default profile {self.default_profile!r} is an embedder: it ranks nothing")
         self.embeddings.check_ready()
+
+    def check_loaded(self) -> None:
+        """Raise NotReady until every profile of the folders was read once."""
+        if not self._profiles.loaded.is_set():
+            raise NotReady("the models are being loaded")
 
     def tell_readiness(self) -> None:
         """Log why requests do not come, once: else a misspelt profile shows in the answer of `/ready` alone, which nobody keeps."""
@@ -220,8 +224,7 @@ class Engine:
         return [pair or fresh[key] for key, pair in zip(keys, found, strict=True)], cached
 
     def _profile(self, name: str) -> Profile:
-        if not self._profiles.loaded.is_set():
-            raise NotReady("the models are being loaded")
+        self.check_loaded()
         profile = self._profiles.get(name)
         if profile.ranker is None:
             raise Unprocessable(f"profile {name!r} is an embedder: it cannot rank")

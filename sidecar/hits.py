@@ -72,6 +72,8 @@ def hits_blueprint(settings: Settings, engine: Engine) -> Blueprint:
 
     @routes.get("/v1/models")
     def models() -> Response:
+        # A list of those that happen to be there by now would have clients refuse the others.
+        engine.check_loaded()
         return json_answer(ModelsResponse(_models(engine)))
 
     return routes

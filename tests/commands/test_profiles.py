@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from threading import Thread
 
@@ -21,15 +22,16 @@ from sidecar.metrics import Metrics
 from tests.sidecar.tiny import write_model
 
 
-@pytest.fixture
-def url(tmp_path: Path) -> Iterator[str]:
-    """A sidecar with two profiles, an embedder, and a token."""
+@contextmanager
+def sidecar(folder: Path, *, loaded: bool = True) -> Iterator[str]:
+    """The address of a sidecar with two profiles, an embedder, and a token."""
     for name, kind in (("fast", "cross-encoder"), ("best", "cross-encoder"), ("embedder", "embedder")):
-        write_model(tmp_path / "models" / name, kind=kind)
-    settings = Settings(models=tmp_path / "models", reload_interval_s=0, token="s3cret")
+        write_model(folder / "models" / name, kind=kind)
+    settings = Settings(models=folder / "models", reload_interval_s=0, token="s3cret")
     metrics = Metrics()
     engine = make_engine(settings, metrics)
-    engine.refresh()
+    if loaded:
+        engine.refresh()
     server = make_server("127.0.0.1", free_port(), create_app(settings, engine, metrics), threaded=True)
     thread = Thread(target=server.serve_forever)
     thread.start()
@@ -37,6 +39,12 @@ def url(tmp_path: Path) -> Iterator[str]:
     server.shutdown()
     thread.join()
     engine.stop(grace_s=1.0)
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> Iterator[str]:
+    with sidecar(tmp_path) as address:
+        yield address
 
 
 @pytest.fixture
@@ -66,6 +74,16 @@ def test_a_profile_that_is_not_served_is_refused_with_those_that_are(url: str, t
 
     assert f"has no profile {profile!r} to re-rank with{meant} It serves " in str(refused.value)
     assert {"best", "fast"} <= {word.strip(",") for word in str(refused.value).split()}
+
+
+@pytest.mark.usefixtures("known_token")
+def test_a_sidecar_that_still_loads_its_models_is_told_of_and_refuses_no_profile(tmp_path: Path, told: list[str]) -> None:
+    with sidecar(tmp_path, loaded=False) as url:
+        check_profile([url], "best", told.append)
+
+    (line,) = told
+    assert line.startswith(f"the sidecar at {url} does not say what it serves: 503 ")
+    assert "the models are being loaded" in line
 
 
 def test_a_sidecar_that_does_not_answer_is_told_of_without_its_password(told: list[str]) -> None:
