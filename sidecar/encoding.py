@@ -125,7 +125,7 @@ def field_text(value: FieldValue) -> str:
         return "yes" if value else "no"
     if isinstance(value, int | float):
         return f"{value:g}" if abs(value) < 1e6 and value != int(value) else str(int(value))
-    return field_text(", ".join(text for item in value if (text := field_text(item))))
+    return ", ".join(text for item in value if (text := field_text(item)))
 
 
 class TextEncoder:

@@ -34,7 +34,8 @@ _PROJECTION_LISTS = 32
 
 @dataclass(frozen=True, slots=True)
 class RunReport:
-    """What a run reached. NDCG@10 with 2^grade - 1 gains, on each validation set and on some training lists of their sources."""
+    """What a run reached. NDCG@10 with 2^grade - 1 gains, on each validation set and on some training lists of their sources; `seconds`
+    are of the call that ended it, without those of calls that were cut off."""
 
     name: str
     parameters: int

@@ -107,13 +107,14 @@ def test_a_pair_has_the_query_first_and_types_that_tell_them_apart():
         ("<b>red</b>  shoe<br/><!-- x -->", "red shoe"),
         ("<5 kg, >10 cm", "<5 kg, >10 cm"),
         ("Black &amp; Decker&nbsp;caf&eacute; &lt;b&gt; AT&T &bogus;", "Black & Decker café <b> AT&T &bogus;"),
-        (["a", "b"], "a, b"),
+        (["a", ["b", "c"], None], "a, b, c"),
+        (["&lt;b&gt; and &amp;amp;", "<i>c</i>"], "<b> and &amp;, c"),
         (3.0, "3"),
         (2.5, "2.5"),
         (True, "yes"),
         ({"a": "b"}, ""),
     ],
-    ids=["missing", "markup", "signs", "entities", "list", "whole number", "number", "boolean", "object"],
+    ids=["missing", "markup", "signs", "entities", "list", "entities in a list", "whole number", "number", "boolean", "object"],
 )
 def test_a_fields_value_becomes_one_line_of_text(value, text):
     assert field_text(value) == text
