@@ -91,7 +91,7 @@ def command() -> None:
 
 
 @command.command()
-@training_options(steps=240, seeds=3)
+@training_options(steps=480, seeds=3)
 @_grammar_option
 def losses(**options: Any) -> None:
     """Seven ranking losses from one start, beside what ListBERT reports. About 35 minutes, and 8 for the start.
